@@ -1,0 +1,57 @@
+# make install | test | demo | run | fmt | lock
+# PYTHON=python3.12 picks the interpreter, ARGS="…" goes to demo and run, PYTEST_ARGS="…" to pytest.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?=
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help install test demo run fmt lock
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@python=; for name in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Replydesk needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || true)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; \
+	fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		"$$python" -m venv --clear $(VENV) || { \
+			echo "No virtual environment could be made with $$python (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
+	fi
+	@$(PIP) install -qq -r requirements.lock
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: install
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/pytest -q $(PYTEST_ARGS)
+
+demo: install
+	@exec $(BIN)/replydesk demo $(ARGS)
+
+run: install
+	@exec $(BIN)/replydesk run $(ARGS)
+
+fmt: install
+	$(BIN)/ruff check --fix --quiet
+	$(BIN)/ruff format --quiet
+
+# Every version pinned for Python 3.11 and later on each system. ARGS=--upgrade takes newer versions.
+lock:
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && python3 -m venv "$$tool" && "$$tool/bin/pip" install -qq uv && \
+	"$$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock

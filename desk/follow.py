@@ -1,0 +1,245 @@
+"""What follows from a changed case: messages to draw, people to call, timers to set or cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from desk.acting import Acting, must_act
+from desk.case import Case, State
+from desk.people import Side
+from desk.rules import Rules
+from desk.sla import LIMIT, TARGET, planned, ticking
+from desk.work import Prio, Work
+
+GATHER = timedelta(seconds=3)
+"""Alarms of one room that come within this time leave as one message (issue: a burst of breaches is one message)."""
+
+SIDES: tuple[Side, Side] = ("staff", "client")
+
+
+def due(case: Case, rules: Rules) -> datetime:
+    return case.round.clock_at + rules.sla.target
+
+
+def lane(case: Case, of: str) -> str:
+    return f"case:{case.id}:{of}"
+
+
+def account(case: Case) -> str:
+    """The rate-limited destination of replies: one account on one platform."""
+    return ":".join(("platform", *case.mention.key[:3]))
+
+
+def open_thread(case: Case, rules: Rules, side: Side, generation: int = 0, prio: int = Prio.CARD) -> Work:
+    return Work(
+        "open",
+        {"case": case.id, "side": side},
+        lane=lane(case, side),
+        dest=rules.room(side),
+        idem=f"open:{case.id}:{side}:{generation}",
+        group=f"show:{case.id}:{side}",
+        prio=prio,
+        deadline=due(case, rules),
+    )
+
+
+def draw(case: Case, rules: Rules, side: Side, slot: str, prio: int = Prio.CARD) -> Work:
+    """Bring one message of the desk's own up to date with the case as it is when drawn."""
+    return Work(
+        "draw",
+        {"case": case.id, "side": side, "slot": slot},
+        lane=lane(case, side),
+        dest=rules.room(side),
+        merge_key=f"draw:{case.id}:{side}:{slot}",
+        group=f"show:{case.id}:{side}",
+        prio=prio,
+        deadline=due(case, rules),
+    )
+
+
+def say(
+    case: Case,
+    rules: Rules,
+    side: Side,
+    key: str,
+    mention: Iterable[str] = (),
+    prio: int = Prio.PERSON,
+    **args: Any,
+) -> Work:
+    """One short message in the case's thread; `args` are JSON values (desk.view has the wrappers)."""
+    return Work(
+        "say",
+        {"case": case.id, "side": side, "key": key, "args": args, "mention": list(mention)},
+        lane=lane(case, side),
+        dest=rules.room(side),
+        prio=prio,
+        deadline=due(case, rules),
+    )
+
+
+def publish(case: Case, run_at: datetime) -> Work:
+    return Work(
+        "publish",
+        {"case": case.id, "version": case.n, "attempt": case.attempt},
+        lane=lane(case, "reply"),
+        dest=account(case),
+        idem=f"publish:{case.id}:{case.n}:{case.attempt}",
+        group=f"publish:{case.id}",
+        prio=Prio.PERSON,
+        run_at=run_at,
+    )
+
+
+def delete_reply(case: Case, external_id: str) -> Work:
+    return Work(
+        "delete_reply",
+        {"case": case.id, "reply": external_id},
+        lane=lane(case, "reply"),
+        dest=account(case),
+        idem=f"delete:{case.id}:{external_id}",
+        prio=Prio.PERSON,
+    )
+
+
+def watch(case: Case, run_at: datetime, turn: int = 0) -> Work:
+    """Read our reply again: is it visible, does it still stand, has the author answered."""
+    return Work(
+        "watch",
+        {"case": case.id, "round": case.round.n, "turn": turn},
+        idem=f"watch:{case.id}:{case.n}:{case.attempt}:{turn}",
+        group=f"watch:{case.id}",
+        run_at=run_at,
+        prio=Prio.COSMETIC,
+    )
+
+
+def suggest(case: Case, person: str, now: datetime) -> Work:
+    return Work(
+        "suggest",
+        {"case": case.id, "person": person, "version": case.n},
+        lane=lane(case, "ai"),
+        idem=f"suggest:{case.id}:{now.isoformat()}",
+        prio=Prio.PERSON,
+        max_attempts=3,
+    )
+
+
+def timers(case: Case, rules: Rules, now: datetime) -> list[Work]:
+    round_ = case.round
+    return [
+        Work(
+            "warn",
+            {"case": case.id, "round": round_.n, "mark": mark.name},
+            idem=f"warn{mark.name}:case{case.id}:{round_.n}",
+            group=f"clock:{case.id}:{round_.n}",
+            run_at=mark.at,
+            prio=Prio.ALARM,
+        )
+        for mark in planned(round_.clock_at, rules.sla, now)
+    ]
+
+
+def alarm(room: str, item: dict[str, Any], now: datetime) -> Work:
+    return Work(
+        "alarm",
+        {"room": room, "items": [item]},
+        dest=room,
+        merge_key=f"alarm:{room}",
+        merge="extend",
+        prio=Prio.ALARM,
+        run_at=now + GATHER,
+    )
+
+
+def warning(case: Case, rules: Rules, mark: str, now: datetime) -> list[Work]:
+    """To who must act, in the room where they act; at target and limit to the leads as well."""
+    side, people = must_act(case, rules)
+    people = people or ((case.owner,) if case.owner else ())
+    item = {"case": case.id, "round": case.round.n, "mark": mark, "side": side, "people": list(people)}
+    called = [alarm(rules.room(side), item, now)]
+    if mark in (TARGET, LIMIT):
+        leads = [p.key for p in rules.of_role("lead") if p.key not in people]
+        room = rules.leads_room or rules.staff_room
+        called.append(alarm(room, {**item, "side": "staff", "people": leads}, now))
+    return called
+
+
+def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta = timedelta(seconds=2)) -> Work:
+    """One message that announces all cases of a room that still wait for their card."""
+    return Work(
+        "summary",
+        {"room": room},
+        dest=room,
+        lane=f"summary:{room}",
+        merge_key=f"summary:{room}",
+        prio=prio,
+        run_at=now + wait,
+    )
+
+
+def opening(case: Case, rules: Rules, now: datetime) -> list[Work]:
+    """A new case: its place, its card, its timers, and a word in the room if there are many."""
+    return [
+        open_thread(case, rules, "staff"),
+        draw(case, rules, "staff", "card"),
+        *timers(case, rules, now),
+        summary(rules.staff_room, now),
+    ]
+
+
+def follow(old: Case, new: Case, rules: Rules, actor: str, now: datetime) -> tuple[list[Work], list[str]]:
+    """Work and cancelled groups that any change of a case brings, whatever the step was."""
+    work = [*_client_opens(old, new, rules), *_redraw(old, new, rules), *_turn(old, new, rules, actor)]
+    cancel = []
+    if ticking(old) and (not ticking(new) or new.round.n != old.round.n):
+        cancel.append(f"clock:{old.id}:{old.round.n}")
+    if old.state is State.APPROVED and new.state not in (State.APPROVED, State.POSTING):
+        cancel.append(f"publish:{old.id}")
+    if ticking(new) and (not ticking(old) or new.round.n != old.round.n):
+        work.extend(timers(new, rules, now))
+    return work, cancel
+
+
+def _client_opens(old: Case, new: Case, rules: Rules) -> list[Work]:
+    if new.client_open and not old.client_open:
+        return [
+            open_thread(new, rules, "client", prio=Prio.PERSON),
+            draw(new, rules, "client", "card", Prio.PERSON),
+        ]
+    return []
+
+
+def _redraw(old: Case, new: Case, rules: Rules) -> list[Work]:
+    """First the message that carries the buttons, then whatever lost them; the card last, it only informs."""
+    work = [*_redraw_side(old, new, rules, "staff", old.n, new.n)]
+    if new.client_open:
+        work += _redraw_side(old, new, rules, "client", old.sent, new.sent)
+    return work
+
+
+def _redraw_side(old: Case, new: Case, rules: Rules, side: Side, before: int, after: int) -> list[Work]:
+    slot = f"v{after}" if after else "card"
+    work = [draw(new, rules, side, slot, Prio.PERSON)]
+    if before and before != after:
+        work.append(draw(new, rules, side, f"v{before}", Prio.CARD))
+    if slot != "card":
+        work.append(draw(new, rules, side, "card", Prio.COSMETIC))
+    return work
+
+
+def _turn(old: Case, new: Case, rules: Rules, actor: str) -> list[Work]:
+    """A change of who must act posts one short message that mentions them; the actor is never mentioned.
+
+    A version that goes to the client mentions its approvers itself, a new case its staff: no second message.
+    """
+    was, now_ = must_act(old, rules), must_act(new, rules)
+    called = [key for key in now_.people if key != actor]
+    if now_ == was or not called or new.state is State.NEW or _arrives(old, new, now_):
+        return []
+    return [say(new, rules, now_.side, f"turn_{new.state.value}", called, reason=new.failure or new.reason)]
+
+
+def _arrives(old: Case, new: Case, acting: Acting) -> bool:
+    return acting.side == "client" and new.sent != old.sent

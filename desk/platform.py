@@ -1,0 +1,130 @@
+"""What a platform can do, and what it promises the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, Protocol
+
+from desk.mention import Mention, OfficialReply
+
+Unit = Literal["characters", "bytes", "graphemes", "weighted"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformCard:
+    """Abilities and limits of one platform; buttons, length checks, docs and schedules read it.
+
+    `grace`: how long after acceptance a reply may be missing from the list of our replies.
+    `every`, `floor`: default and shortest poll interval. `pace`: requests a minute for one account.
+    `one_reply`: the platform keeps a single reply, a second one replaces it.
+    `hosts`: addresses by which a link is recognised.
+    """
+
+    name: str
+    title: str
+    can_reply: bool = False
+    can_edit: bool = False
+    can_delete: bool = False
+    can_look: bool = False
+    one_reply: bool = False
+    pushed: bool = False
+    keeps_markup: bool = False
+    longest: int | None = None
+    unit: Unit = "characters"
+    every: timedelta = timedelta(minutes=5)
+    floor: timedelta = timedelta(minutes=1)
+    pace: int = 60
+    grace: timedelta = timedelta(seconds=30)
+    history: timedelta | None = None
+    hosts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+MEASURES: dict[Unit, Callable[[str], int]] = {
+    "characters": len,
+    "bytes": lambda text: len(text.encode()),
+}
+
+
+class Problem(NamedTuple):
+    """Why a text cannot be published as it is; `key` names the sentence in handlers/words."""
+
+    key: str
+    details: dict[str, object]
+
+
+def problems(text: str, card: PlatformCard) -> list[Problem]:
+    """What must be mended before a text may go to a client. Reports, never trims (contract §4)."""
+    found = []
+    if not text.strip():
+        found.append(Problem("text_empty", {}))
+    length = MEASURES[card.unit](text)
+    if card.longest is not None and length > card.longest:
+        found.append(Problem("text_too_long", {"length": length, "longest": card.longest, "platform": card.title}))
+    return found
+
+
+class Batch(NamedTuple):
+    """One poll. `cursor` is opaque and is stored together with the mentions, never before them."""
+
+    mentions: list[Mention]
+    cursor: str
+    note: str = ""
+
+
+class Look(NamedTuple):
+    """A mention read again. `mention` is None when it is gone; `replies` are those of the brand's account."""
+
+    mention: Mention | None
+    replies: tuple[OfficialReply, ...] = ()
+
+
+class Posted(NamedTuple):
+    """The platform accepted a reply. `visible` False: it waits for the platform's moderators."""
+
+    external_id: str
+    at: datetime
+    url: str = ""
+    visible: bool = True
+
+
+class Platform(Protocol):
+    """One account on one platform. Every method may raise desk.errors; times are aware UTC.
+
+    Calls that write raise Refused, NeedsLogin, Gone or Retry only when the platform certainly changed nothing,
+    and Unsure whenever the request may have taken effect.
+    """
+
+    card: PlatformCard
+
+    async def read(self, cursor: str | None, since: datetime) -> Batch:
+        """Mentions created or changed after `cursor` (with overlap), or after `since` on the first poll.
+
+        Repeats are allowed and expected; the brand's own items are left out; deletions come as `deleted=True`
+        where the platform tells them.
+        """
+        ...
+
+    async def look(self, mention: Mention) -> Look:
+        """The mention as it stands now, with the brand's replies under it (all of them, newest last)."""
+        ...
+
+    async def reply(self, mention: Mention, text: str, key: str) -> Posted:
+        """Publish `text`, to the letter. `key` is stable per case and version, for platforms that take one."""
+        ...
+
+    async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
+        """Replace the text of our reply."""
+        ...
+
+    async def delete(self, mention: Mention, reply_id: str) -> None:
+        """Remove our reply. A reply that is already gone is success."""
+        ...
+
+    def same(self, ours: str, theirs: str) -> bool:
+        """Whether `theirs`, as this platform shows texts, is our text `ours`."""
+        ...
+
+    async def close(self) -> None: ...

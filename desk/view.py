@@ -1,0 +1,531 @@
+"""What any chat shows of a case, and which buttons stand on it now. Messengers only draw this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from desk.acting import must_act
+from desk.case import FINISHED, Case, State, Version, progress
+from desk.people import Person, Side
+from desk.platform import MEASURES
+from desk.rules import Rules
+from desk.sla import Clock, clock, ticking
+
+Style = Literal["plain", "title", "dim", "alert"]
+
+
+class At(NamedTuple):
+    """A moment, shown in the reader's time zone."""
+
+    at: datetime
+
+
+class Span(NamedTuple):
+    """A length of time, shown in the reader's words."""
+
+    length: timedelta
+
+
+class Link(NamedTuple):
+    text: str
+    url: str
+
+
+class Say(NamedTuple):
+    """A sentence of handlers/words. `args`: str (foreign, to be escaped), int, At, Span, Link or Say.
+
+    An int named `n` picks the plural form.
+    """
+
+    key: str
+    args: dict[str, Any] = {}  # noqa: RUF012 - never written to
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    say: Say
+    style: Style = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Foreign text, whole; a messenger that cannot show it all shortens it and says so."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """People mentioned, so that their messenger notifies them."""
+
+    people: tuple[Person, ...]
+
+
+Block = Line | Quote | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`action` is a key of desk.forms.PRESSES; `label` names words; a `url` makes it a link."""
+
+    action: str
+    label: str
+    case: int
+    version: int = 0
+    extra: str = ""
+    url: str = ""
+    style: Literal["", "primary", "danger"] = ""
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One message. `title` names a new thread and stands for the message in notifications."""
+
+    title: Say
+    blocks: tuple[Block, ...]
+    rows: tuple[tuple[Button, ...], ...] = ()
+    lang: str = "en"
+    zone: str = "UTC"
+
+
+class Scene(NamedTuple):
+    """All that a drawing of a case depends on. `link` leads to the case's own thread."""
+
+    case: Case
+    rules: Rules
+    now: datetime
+    stopped_by: str = ""
+
+
+# Buttons: contract §5
+
+
+Condition = Callable[[Scene], bool]
+
+
+class _B(NamedTuple):
+    action: str
+    style: Literal["", "primary", "danger"] = ""
+    when: Condition = lambda scene: True
+
+
+def _fresh(scene: Scene) -> bool:
+    return scene.case.fresh is not None
+
+
+def _other(scene: Scene) -> bool:
+    return scene.case.other_reply is not None
+
+
+def _window(scene: Scene) -> bool:
+    return scene.case.post_at is not None and scene.case.post_at > scene.now and not scene.stopped_by
+
+
+def _editable(scene: Scene) -> bool:
+    return scene.rules.card.can_edit and scene.case.reply is not None and bool(scene.case.reply.external_id)
+
+
+def _deletable(scene: Scene) -> bool:
+    return scene.rules.card.can_delete and scene.case.reply is not None and bool(scene.case.reply.external_id)
+
+
+def _approved(scene: Scene) -> bool:
+    """A definite refusal can be tried again while the approval holds."""
+    at = progress(scene.case, scene.rules)
+    return at.step is None and scene.rules.card.can_reply
+
+
+_OPEN = _B("open", when=lambda scene: bool(scene.case.mention.url))
+
+BUTTONS: dict[tuple[Side, State], tuple[_B, ...]] = {
+    ("staff", State.NEW): (_B("take", "primary"), _B("write"), _B("dismiss"), _OPEN),
+    ("staff", State.IN_WORK): (
+        _B("send", "primary", when=lambda scene: _fresh(scene) and not _other(scene)),
+        _B("already", when=_other),
+        _B("anyway", when=lambda scene: _other(scene) and _fresh(scene)),
+        _B("write"),
+        _B("suggest", when=lambda scene: scene.rules.ai and not scene.case.thinking),
+        _B("dismiss", when=lambda scene: not scene.case.correcting),
+        _B("close"),
+        _B("escalate"),
+        _B("handover"),
+        _OPEN,
+    ),
+    ("staff", State.IN_APPROVAL): (_B("takeback"),),
+    ("staff", State.APPROVED): (_B("undo"), _B("postnow", when=_window)),
+    ("client", State.APPROVED): (_B("undo"), _B("postnow", when=_window)),
+    ("staff", State.POSTING): (
+        _B("published", when=lambda scene: scene.case.unknown),
+        _B("notpublished", when=lambda scene: scene.case.unknown),
+    ),
+    ("staff", State.MANUAL): (_B("posted", "primary"), _B("takeback"), _OPEN),
+    ("staff", State.FAILED): (_B("again", "primary", when=_approved), _B("write"), _B("posted"), _B("close")),
+    ("staff", State.ANSWERED): (
+        _B("close"),
+        _B("editreply", when=_editable),
+        _B("delreply", "danger", when=_deletable),
+    ),
+    **{("staff", state): (_B("reopen"),) for state in sorted(FINISHED)},
+    ("client", State.IN_APPROVAL): (
+        _B("approve", "primary"),
+        _B("edit"),
+        _B("changes"),
+        _B("decline"),
+        _OPEN,
+    ),
+    ("client", State.ANSWERED): (_B("correct"),),
+}
+
+
+def buttons(scene: Scene, side: Side) -> tuple[tuple[Button, ...], ...]:
+    """Rows of at most three; the first row is what is most likely wanted."""
+    case = scene.case
+    shown = [
+        Button(
+            b.action,
+            f"button_{b.action}",
+            case.id,
+            case.n,
+            url=case.mention.url if b.action == "open" else "",
+            style=b.style,
+        )
+        for b in BUTTONS.get((side, case.state), ())
+        if b.when(scene)
+    ]
+    return tuple(tuple(shown[i : i + 3]) for i in range(0, len(shown), 3))
+
+
+def newest_slot(case: Case, side: Side) -> str:
+    """The message that carries the buttons: the newest version's, the card while there is none."""
+    n = case.n if side == "staff" else case.sent
+    return f"v{n}" if n else "card"
+
+
+# Messages
+
+
+def draw(scene: Scene, side: Side, slot: str) -> Drawing:
+    """The card ("card") or the message of a version ("v3")."""
+    case, rules = scene.case, scene.rules
+    rows = buttons(scene, side) if slot == newest_slot(case, side) and _answers_current(case, side) else ()
+    blocks = _card(scene, side) if slot == "card" else _version(scene, side, case.versions[int(slot[1:]) - 1])
+    return Drawing(title(case, rules), tuple(blocks), rows, rules.lang(side), rules.zone(side))
+
+
+def _answers_current(case: Case, side: Side) -> bool:
+    """A client's buttons stand only on a text that waits, or stands, as they saw it."""
+    return side == "staff" or case.state is not State.IN_APPROVAL or case.sent == case.n
+
+
+def title(case: Case, rules: Rules) -> Say:
+    first = " ".join((case.mention.title or case.mention.text).split())[:80]
+    return Say(
+        "title",
+        {"case": case.id, "stars": stars(case.mention.rating), "brand": rules.brand_name, "text": first},
+    )
+
+
+def stars(rating: int | None) -> str:
+    return "" if rating is None else f"★{rating}"
+
+
+def _card(scene: Scene, side: Side) -> Iterable[Block]:
+    case, rules = scene.case, scene.rules
+    yield Line(_headline(case, rules), "title")
+    yield Line(_author(case), "dim")
+    yield from _text(case)
+    if side == "staff":
+        yield from _staff_notes(scene)
+    else:
+        yield Line(Say(f"client_state_{_client_state(case)}", _state_args(scene)), "plain")
+
+
+def _headline(case: Case, rules: Rules) -> Say:
+    args = {
+        "case": case.id,
+        "stars": stars(case.mention.rating),
+        "brand": rules.brand_name,
+        "platform": rules.card.title if not case.mention.site else case.mention.site,
+        "link": Link(f"#{case.id}", case.mention.url),
+    }
+    return Say("headline", args)
+
+
+def _author(case: Case) -> Say:
+    mention = case.mention
+    args = {
+        "name": mention.author.name or "—",
+        "at": At(case.round.clock_at),
+        "place": mention.place,
+        "item": mention.item,
+    }
+    return Say("author_line_undated" if case.rounds[0].clock_note == "no_time" else "author_line", args)
+
+
+def _text(case: Case) -> Iterable[Block]:
+    if case.before_edit is not None:
+        text, rating = case.before_edit
+        yield Line(Say("was_before_edit", {"stars": stars(rating)}), "alert")
+        yield Quote(text)
+        yield Line(Say("is_after_edit", {"stars": stars(case.mention.rating)}), "alert")
+    if case.mention.title:
+        yield Line(Say("literal", {"text": case.mention.title}), "title")
+    if case.mention.text:
+        yield Quote(case.mention.text)
+    else:
+        yield Line(Say("stars_only"), "dim")
+    if case.mention_deleted_at is not None:
+        yield Line(Say("author_deleted_mark", {"at": At(case.mention_deleted_at)}), "alert")
+
+
+def _staff_notes(scene: Scene) -> Iterable[Block]:
+    case = scene.case
+    if case.to_check:
+        yield Line(Say("to_check"), "alert")
+    if case.other_reply is not None:
+        yield Line(Say("other_reply_stands"), "alert")
+        yield Quote(case.other_reply.text)
+    yield from _clock_lines(clock(case, scene.rules.sla, scene.now), case)
+    yield from _state_lines(scene)
+    if case.state is State.NEW:
+        yield Call(_people(scene.rules, must_act(case, scene.rules).people))
+
+
+def _clock_lines(c: Clock, case: Case) -> Iterable[Block]:
+    """Moments instead of a countdown: a card is not redrawn for the clock's sake."""
+    if c.found_late is not None:
+        yield Line(Say("found_late", {"late": Span(c.found_late)}), "alert")
+    if c.note in ("no_time", "future"):
+        yield Line(Say(f"clock_{c.note}"), "dim")
+    if c.reaction is not None:
+        yield Line(Say("reaction_in_target" if c.target_met else "reaction_late", {"after": Span(c.reaction)}))
+    elif ticking(case):
+        yield Line(
+            Say(
+                "due_passed" if c.left < timedelta() else "due",
+                {"target": At(c.target_at), "limit": At(c.limit_at)},
+            )
+        )
+
+
+def _state_lines(scene: Scene) -> Iterable[Block]:
+    case = scene.case
+    yield Line(Say(_state_key(case), _state_args(scene)), "title" if case.state is State.NEW else "plain")
+    if case.state is State.FAILED and case.failure:
+        yield Line(Say("failure", {"reason": case.failure}), "alert")
+    if case.state is State.IN_WORK and case.reason:
+        yield Line(Say("client_asks", {"reason": case.reason}), "alert")
+    if case.thinking:
+        yield Line(Say("thinking"), "dim")
+    if scene.stopped_by and case.state in (State.APPROVED, State.IN_APPROVAL):
+        yield Line(Say("posting_stopped", {"by": scene.stopped_by}), "alert")
+
+
+def _state_key(case: Case) -> str:
+    if case.state is State.POSTING and case.unknown:
+        return "state_posting_unknown"
+    if case.state is State.ANSWERED and (case.reply is None or not case.reply.verified):
+        return "state_answered_unverified" if case.reply else "state_answered_gone"
+    if case.state in (State.DISMISSED, State.CLOSED):
+        return f"state_{case.state.value}_{case.round.outcome}"
+    return f"state_{case.state.value}"
+
+
+def _state_args(scene: Scene) -> dict[str, Any]:
+    case, rules = scene.case, scene.rules
+    owner, at = rules.person(case.owner), progress(case, rules)
+    reply = case.reply
+    return {
+        "owner": owner.name if owner else "—",
+        "waiting": ", ".join(p.name for p in _people(rules, at.who)),
+        "approvers": ", ".join(p.name for p in _people(rules, (a.person for a in at.given))),
+        "step": (at.step or 0) + 1,
+        "steps": len(rules.approval),
+        "version": case.n,
+        "brand": rules.brand_name,
+        "platform": case.mention.site or rules.card.title,
+        "post_at": At(case.post_at) if case.post_at else "",
+        "link": Link("", reply.url) if reply and reply.url else "",
+        "reason": case.reason,
+    }
+
+
+def _client_state(case: Case) -> str:
+    """What the client may know: nothing of who works on it, nothing of notes or talk."""
+    if case.state in (State.NEW, State.IN_WORK, State.FAILED) or case.sent != case.n:
+        return "in_work"
+    if case.state is State.POSTING:
+        return "posting"
+    if case.state in FINISHED:
+        return "finished" if case.state is not State.DELETED else "deleted"
+    return case.state.value
+
+
+def _people(rules: Rules, keys: Iterable[str]) -> tuple[Person, ...]:
+    return tuple(p for key in keys if (p := rules.person(key)))
+
+
+def _version(scene: Scene, side: Side, version: Version) -> Iterable[Block]:
+    return _version_staff(scene, version) if side == "staff" else _version_client(scene, version)
+
+
+def _version_staff(scene: Scene, version: Version) -> Iterable[Block]:
+    case, card = scene.case, scene.rules.card
+    names = ", ".join(p.name for p in _people(scene.rules, version.authors))
+    yield Line(Say(f"version_{version.origin}", {"version": version.n, "by": names}), "title")
+    yield Quote(version.text)
+    if card.longest is not None:
+        yield Line(Say("length_of", {"length": MEASURES[card.unit](version.text), "longest": card.longest}), "dim")
+    if version.n != case.n:
+        yield Line(Say("version_replaced", {"version": case.n}), "dim")
+        return
+    yield from _state_lines(scene)
+
+
+def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
+    """Before any press: the text, as whom, where and when it will be posted (contract §5)."""
+    case, rules = scene.case, scene.rules
+    yield Line(Say("proposal_edited" if version.origin == "client" else "proposal", {"version": version.n}), "title")
+    yield Quote(version.text)
+    current = version.n == case.n == case.sent
+    if current and case.state is State.IN_APPROVAL:
+        yield from _before_approval(scene)
+        yield Call(_people(rules, progress(case, rules).who))
+    elif current:
+        yield Line(Say(f"client_state_{_client_state(case)}", _state_args(scene)))
+    else:
+        yield Line(Say("proposal_replaced" if case.sent > version.n else "client_state_in_work"), "dim")
+
+
+def _before_approval(scene: Scene) -> Iterable[Block]:
+    rules, case = scene.rules, scene.case
+    args = {**_state_args(scene), "undo": Span(rules.undo)}
+    if not rules.card.can_reply:
+        yield Line(Say("where_manual", args))
+    elif rules.undo > timedelta():
+        yield Line(Say("where_after_undo", args))
+    else:
+        yield Line(Say("where_at_once", args))
+    if case.other_reply is not None:
+        yield Line(Say("replaces_other" if rules.card.one_reply else "beside_other"), "alert")
+        yield Quote(case.other_reply.text)
+    if case.correcting and case.reply is not None:
+        yield Line(Say("replaces_ours", {"at": At(case.reply.posted_at)}), "alert")
+        yield Quote(case.reply.text)
+    if len(rules.approval) > 1:
+        yield Line(Say("step_of", args), "dim")
+    if scene.stopped_by:
+        yield Line(Say("posting_stopped", {"by": scene.stopped_by}), "alert")
+
+
+# Short messages
+
+
+def said(rules: Rules, side: Side, case: Case, key: str, args: dict[str, Any], mention: Iterable[str]) -> Drawing:
+    """A short message in the case's thread; people's keys in `by` and `to` become names, a long text a quote."""
+    shown = {k: _named(rules, k, v) for k, v in args.items() if k != "text"}
+    blocks: list[Block] = [Line(Say(key, {**shown, "case": case.id}))]
+    if args.get("text"):
+        blocks.append(Quote(str(args["text"])))
+    called = _people(rules, mention)
+    if called:
+        blocks.append(Call(called))
+    return Drawing(title(case, rules), tuple(blocks), (), rules.lang(side), rules.zone(side))
+
+
+def _named(rules: Rules, name: str, value: Any) -> Any:
+    if name in ("by", "to"):
+        person = rules.person(value)
+        return person.name if person else value
+    return value
+
+
+def mirrored(
+    rules: Rules, case: Case, name: str, text: str, files: Iterable[Link], edited: bool, saying: int
+) -> Drawing:
+    """What the client wrote, shown to staff, with the button that answers it across."""
+    blocks: list[Block] = [Line(Say("client_wrote_edited" if edited else "client_wrote", {"name": name}), "title")]
+    if text:
+        blocks.append(Quote(text))
+    blocks += [Line(Say("file", {"link": link})) for link in files]
+    return Drawing(title(case, rules), tuple(blocks), (), rules.lang("staff"), rules.zone("staff"))
+
+
+class Entry(NamedTuple):
+    """One case in a list: `link` leads to its thread, if it has one."""
+
+    case: Case
+    rules: Rules
+    link: str
+    carded: bool
+
+
+MOST_LINES = 40
+"""Lines of one summary: 40 of them stay under Telegram's 4,096 characters and 100 buttons."""
+
+
+def summary(
+    entries: list[Entry], more: int, lang: str, zone: str, now: datetime, people: tuple[Person, ...]
+) -> Drawing:
+    """Many new cases at once, by time left, each with `Take`."""
+    blocks: list[Block] = [Line(Say("summary", {"n": len(entries) + more}), "title")]
+    blocks += [Line(_summary_line(e)) for e in entries]
+    if more:
+        blocks.append(Line(Say("summary_more", {"n": more}), "dim"))
+    blocks.append(Call(people))
+    takes = [
+        Button("take", "button_take_case", e.case.id, e.case.n, args={"case": e.case.id})
+        for e in entries
+        if e.case.state is State.NEW
+    ]
+    rows = tuple(tuple(takes[i : i + 4]) for i in range(0, len(takes), 4))
+    return Drawing(Say("summary", {"n": len(entries) + more}), tuple(blocks), rows, lang, zone)
+
+
+def _summary_line(entry: Entry) -> Say:
+    case, rules = entry.case, entry.rules
+    owner = rules.person(case.owner)
+    first = " ".join((case.mention.title or case.mention.text).split())[:48]
+    args = {
+        "link": Link(f"#{case.id}", entry.link),
+        "stars": stars(case.mention.rating),
+        "brand": rules.brand_name,
+        "text": first,
+        "target": At(case.round.clock_at + rules.sla.target),
+        "owner": owner.name if owner else "",
+    }
+    return Say("summary_line_taken" if case.state is not State.NEW else "summary_line", args)
+
+
+class Breach(NamedTuple):
+    entry: Entry
+    mark: str
+
+
+def alarm(breaches: list[Breach], people: tuple[Person, ...], lang: str, zone: str, now: datetime) -> Drawing:
+    """A burst of warnings is one message."""
+    one = len(breaches) == 1
+    lines = [Line(_breach(b, now), "alert" if one else "plain") for b in breaches[:MOST_LINES]]
+    blocks: list[Block] = [] if one else [Line(Say("alarm", {"n": len(breaches)}), "title")]
+    blocks += lines
+    if people:
+        blocks.append(Call(people))
+    return Drawing(Say("alarm", {"n": len(breaches)}), tuple(blocks), (), lang, zone)
+
+
+def _breach(b: Breach, now: datetime) -> Say:
+    case, sla = b.entry.case, b.entry.rules.sla
+    key = f"warn_{b.mark}" if b.mark in ("target", "limit") else "warn_percent"
+    args = {
+        "link": Link(f"#{case.id}", b.entry.link),
+        "brand": b.entry.rules.brand_name,
+        "percent": b.mark,
+        "left": Span(max(case.round.clock_at + sla.target - now, timedelta())),
+        "target": At(case.round.clock_at + sla.target),
+        "limit": At(case.round.clock_at + sla.limit),
+    }
+    return Say(key, args)
