@@ -21,20 +21,40 @@ class Acting(NamedTuple):
 def must_act(case: Case, rules: Rules) -> Acting:
     """Contract §4: the third column of the table of states."""
     if case.state is State.NEW:
-        return Acting("staff", tuple(p.key for p in rules.of_role("staff", "lead")))
-    if case.state is State.IN_APPROVAL:
-        return Acting("client", progress(case, rules).who)
-    if case.state in (State.IN_WORK, State.MANUAL, State.FAILED) or (case.state is State.POSTING and case.unknown):
-        return Acting("staff", _owner(case, rules))
+        return Acting("staff", on_duty(rules))
+    if case.state is State.IN_APPROVAL and (asked := approvers(case, rules)):
+        return Acting("client", asked)
+    if case.state in _OWNED or (case.state is State.POSTING and case.unknown):
+        return Acting("staff", owner(case, rules))
     return Acting("staff")
 
 
-def _owner(case: Case, rules: Rules) -> tuple[str, ...]:
+_OWNED = frozenset({State.IN_WORK, State.IN_APPROVAL, State.MANUAL, State.FAILED})
+"""An approval that nobody can give any more (people or steps changed) is back with the owner, to be taken back."""
+
+
+def on_duty(rules: Rules) -> tuple[str, ...]:
+    """The client's staff. Leads are called at target and limit; where there is no staff, from the start."""
+    return tuple(p.key for p in rules.of_role("staff") or rules.of_role("lead"))
+
+
+def owner(case: Case, rules: Rules) -> tuple[str, ...]:
     """The owner; where they left the configuration, all staff, so that no case waits for nobody."""
-    owner = rules.person(case.owner)
-    if owner is not None and owner.of_agency and owner.serves(case.client):
-        return (owner.key,)
-    return tuple(p.key for p in rules.of_role("staff", "lead"))
+    person = rules.person(case.owner)
+    if person is not None and _may_staff(case, person, rules):
+        return (person.key,)
+    return on_duty(rules)
+
+
+def approvers(case: Case, rules: Rules) -> tuple[str, ...]:
+    """Who can still approve in the open step; empty where its people left, or as many as are left do not suffice."""
+    at, version = progress(case, rules), case.version
+    able = tuple(
+        key
+        for key in at.who
+        if (p := rules.person(key)) and _may_client(case, p, rules) and not (version and version.bars(key))
+    )
+    return able if len(able) >= at.lacks else ()
 
 
 def _may_staff(case: Case, who: Person, rules: Rules) -> bool:
@@ -72,5 +92,5 @@ def check_may(by: str, case: Case, who: Person | None, rules: Rules) -> None:
     """Raises NotAllowed unless the presser is one of those the table names. The desk's own actions carry no right."""
     if by == "desk" or may(by, case, who, rules):
         return
-    named = ", ".join(p.name for key in progress(case, rules).who if (p := rules.person(key)))
+    named = ", ".join(p.name for key in approvers(case, rules) if (p := rules.person(key)))
     raise NotAllowed(f"only_{by.replace(' ', '_')}", names=named)

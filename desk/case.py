@@ -55,6 +55,10 @@ class Version:
     origin: Origin
     at: datetime
 
+    def bars(self, person: str) -> bool:
+        """Nobody approves a text they wrote, save an approver of the client their own edit (contract §4)."""
+        return person in self.authors and self.origin != "client"
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -112,7 +116,8 @@ class Case:
     `correcting`: a reply of ours stands and the next text replaces it. `other_reply`: an official reply that is not
     ours; `replace_agreed`: an approver agreed to post although it is there.
     `unknown`: the outcome of posting could not be read, staff are asked. `post_at`: when the undo window ends.
-    `before_edit`: text and stars before the author changed them, until somebody acts. `last`: the newest event.
+    `before_edit`: text and stars before the author changed them, until somebody acts. `last`: the newest event that
+    changed what people see, so never a note.
     """
 
     id: int
@@ -194,6 +199,11 @@ def progress(case: Case, rules: Rules) -> Progress:
         if len(got) < step.need:
             return Progress(number, step.need - len(got), tuple(k for k in step.who if k not in got), given)
     return Progress(None, given=given)
+
+
+def holds(case: Case, rules: Rules) -> bool:
+    """All steps stand by the newest version, and it answers the mention as it is now."""
+    return progress(case, rules).step is None and case.approved_fingerprint == case.mention.fingerprint
 
 
 def _got(given: tuple[Approval, ...], number: int, step: Step) -> set[str]:

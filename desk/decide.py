@@ -121,20 +121,21 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
     (ANSWERED, a.DeleteReply): _t("staff", s.delete_reply, ANSWERED),
     (ANSWERED, a.AskToCorrect): _t("client", s.ask_to_correct, IN_WORK),
     (ANSWERED, a.BecameVisible): _t("desk", s.visible, ANSWERED),
-    (ANSWERED, a.ReplyVanished): _t("desk", s.reply_vanished, ANSWERED),
-    (ANSWERED, a.ReplyChanged): _t("desk", s.reply_changed, ANSWERED),
     (ANSWERED, a.ReplyDeleted): _t("desk", s.reply_deleted, IN_WORK),
-    (ANSWERED, a.ReplyStays): _t("desk", s.reply_stays, ANSWERED),
     (ANSWERED, a.MentionEdited): _t("desk", s.comes_back, NEW),
     (ANSWERED, a.MentionDeleted): _t("desk", s.mention_marked, ANSWERED),
     # finished
     **{(state, a.Reopen): _t("staff", s.reopen, IN_WORK) for state in sorted(FINISHED)},
     **{(state, a.MentionEdited): _t("desk", s.comes_back, NEW) for state in sorted(FINISHED)},
-    (CLOSED, a.ReplyVanished): _t("desk", s.reply_vanished, CLOSED),
-    (CLOSED, a.ReplyChanged): _t("desk", s.reply_changed, CLOSED),
     (CLOSED, a.BecameVisible): _t("desk", s.visible, CLOSED),
     (CLOSED, a.MentionDeleted): _t("desk", s.mention_marked, CLOSED),
     (DISMISSED, a.MentionDeleted): _t("desk", s.mention_marked, DISMISSED),
+    # a press that came between our wish to delete a reply and the platform's answer
+    **{(state, a.ReplyDeleted): _t("desk", s.reply_deleted, state) for state in (IN_WORK, CLOSED)},
+    **{(state, a.ReplyStays): _t("desk", s.reply_stays, state) for state in (ANSWERED, IN_WORK, CLOSED)},
+    # an earlier reply of ours, watched while people work on the next; not while the desk itself may be changing it
+    **{(state, a.ReplyVanished): _t("desk", s.reply_vanished, state) for state in State if state not in s.ON_ITS_WAY},
+    **{(state, a.ReplyChanged): _t("desk", s.reply_changed, state) for state in State if state not in s.ON_ITS_WAY},
     # whatever the state
     **{(state, a.Note): _t("staff", s.note, state) for state in State},
     **{(state, a.TellClient): _t("staff", s.tell_client, state) for state in State},
@@ -152,6 +153,8 @@ def decide(case: Case, action: a.Action, now: datetime, rules: Rules) -> Decisio
 
 def admits(case: Case, kind: type[a.Action], who: Person | None, version: int | None, rules: Rules) -> Transition:
     """Whether such an action may be begun at all, before anything is typed for it. Raises as `decide` does."""
+    if who is not None and not who.serves(case.client):
+        raise NotAllowed("not_yours")
     transition = TABLE.get((case.state, kind))
     if transition is not None:
         check_may(transition.by, case, who, rules)
@@ -164,7 +167,9 @@ def admits(case: Case, kind: type[a.Action], who: Person | None, version: int | 
 
 def _decided(old: Case, change: Change, action: a.Action, now: datetime, rules: Rules) -> Decision:
     events = tuple(Event(kind, now, action.actor, change.case.round.n, data) for kind, data in change.events)
-    new = replace(change.case, last=events[-1] if events else old.last)
+    last = events[-1] if events and not change.quiet else old.last
+    thinking = change.case.thinking and change.case.state is IN_WORK
+    new = replace(change.case, last=last, thinking=thinking)
     work, cancel = ([], []) if change.quiet else follow(old, new, rules, action.actor, now)
     hasten = change.hasten if action.who is None or old.round.carded_at else (*change.hasten, f"show:{old.id}:staff")
     return Decision(new, events, (*work, *change.work), (*cancel, *change.cancel), hasten, change.said)

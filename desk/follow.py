@@ -92,13 +92,26 @@ def publish(case: Case, run_at: datetime) -> Work:
     )
 
 
+def post(case: Case, rules: Rules) -> Work:
+    """The call itself, behind its "publish" row in the same lane."""
+    return Work(
+        "post",
+        {"case": case.id, "version": case.n, "attempt": case.attempt, "grace": rules.card.grace.total_seconds()},
+        lane=lane(case, "reply"),
+        dest=account(case),
+        idem=f"post:{case.id}:{case.n}:{case.attempt}",
+        group=f"publish:{case.id}",
+        prio=Prio.PERSON,
+    )
+
+
 def delete_reply(case: Case, external_id: str) -> Work:
     return Work(
         "delete_reply",
         {"case": case.id, "reply": external_id},
         lane=lane(case, "reply"),
         dest=account(case),
-        idem=f"delete:{case.id}:{external_id}",
+        merge_key=f"delete:{case.id}:{external_id}",
         prio=Prio.PERSON,
     )
 
@@ -108,7 +121,7 @@ def watch(case: Case, run_at: datetime, turn: int = 0) -> Work:
     return Work(
         "watch",
         {"case": case.id, "round": case.round.n, "turn": turn},
-        idem=f"watch:{case.id}:{case.n}:{case.attempt}:{turn}",
+        idem=f"watch:{case.id}:{len(case.replies)}:{turn}",
         group=f"watch:{case.id}",
         run_at=run_at,
         prio=Prio.COSMETIC,
@@ -127,12 +140,13 @@ def suggest(case: Case, person: str, now: datetime) -> Work:
 
 
 def timers(case: Case, rules: Rules, now: datetime) -> list[Work]:
+    """Replies are part of their names: when moderators refuse one, the clock of the same round runs again."""
     round_ = case.round
     return [
         Work(
             "warn",
             {"case": case.id, "round": round_.n, "mark": mark.name},
-            idem=f"warn{mark.name}:case{case.id}:{round_.n}",
+            idem=f"warn{mark.name}:case{case.id}:{round_.n}:{len(case.replies)}",
             group=f"clock:{case.id}:{round_.n}",
             run_at=mark.at,
             prio=Prio.ALARM,
@@ -158,12 +172,13 @@ def warning(case: Case, rules: Rules, mark: str, now: datetime) -> list[Work]:
     side, people = must_act(case, rules)
     people = people or ((case.owner,) if case.owner else ())
     item = {"case": case.id, "round": case.round.n, "mark": mark, "side": side, "people": list(people)}
-    called = [alarm(rules.room(side), item, now)]
-    if mark in (TARGET, LIMIT):
-        leads = [p.key for p in rules.of_role("lead") if p.key not in people]
-        room = rules.leads_room or rules.staff_room
-        called.append(alarm(room, {**item, "side": "staff", "people": leads}, now))
-    return called
+    if mark not in (TARGET, LIMIT):
+        return [alarm(rules.room(side), item, now)]
+    leads = [p.key for p in rules.of_role("lead") if p.key not in people]
+    room = rules.leads_room or rules.staff_room
+    if room == rules.room(side):
+        return [alarm(room, {**item, "people": [*people, *leads]}, now)]
+    return [alarm(rules.room(side), item, now), alarm(room, {**item, "side": "staff", "people": leads}, now)]
 
 
 def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta = timedelta(seconds=2)) -> Work:
@@ -225,7 +240,7 @@ def _redraw_side(old: Case, new: Case, rules: Rules, side: Side, before: int, af
     if before and before != after:
         work.append(draw(new, rules, side, f"v{before}", Prio.CARD))
     if slot != "card":
-        work.append(draw(new, rules, side, "card", Prio.COSMETIC))
+        work.append(draw(new, rules, side, "card", Prio.COSMETIC if before else Prio.CARD))
     return work
 
 
@@ -235,10 +250,14 @@ def _turn(old: Case, new: Case, rules: Rules, actor: str) -> list[Work]:
     A version that goes to the client mentions its approvers itself, a new case its staff: no second message.
     """
     was, now_ = must_act(old, rules), must_act(new, rules)
-    called = [key for key in now_.people if key != actor]
-    if now_ == was or not called or new.state is State.NEW or _arrives(old, new, now_):
+    waited = was.people if was.side == now_.side else ()
+    called = [key for key in now_.people if key != actor and key not in waited]
+    if not called or new.state is State.NEW or _arrives(old, new, now_):
         return []
-    return [say(new, rules, now_.side, f"turn_{new.state.value}", called, reason=new.failure or new.reason)]
+    if now_.side == "client":
+        return [say(new, rules, "client", f"turn_{new.state.value}", called)]
+    key = "turn_nobody_approves" if new.state is State.IN_APPROVAL else f"turn_{new.state.value}"
+    return [say(new, rules, "staff", key, called, reason=new.failure or new.reason)]
 
 
 def _arrives(old: Case, new: Case, acting: Acting) -> bool:

@@ -144,7 +144,10 @@ def _check(field: Field, answer: str) -> None:
     if field.kind == "choice" and answer not in field.options:
         raise NotAllowed("unknown_choice")
     if field.required and not answer.strip():
-        raise NotAllowed("reason_needed" if field.name == "reason" else "text_empty")
+        raise NotAllowed(_NEEDED.get(field.name, "text_empty"))
+
+
+_NEEDED = {"reason": "reason_needed", "to": "nobody_chosen"}
 
 
 def initial(field: Field, case: Case) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from desk.case import Case, Event, State
 from desk.mention import Mention, MentionKey
-from desk.people import Side
+from desk.people import Person, Side
 from desk.rules import Rules
 from desk.view import Drawing
 from desk.work import Row, Work
@@ -252,6 +252,25 @@ class Store(Protocol):
     def read(self) -> AbstractAsyncContextManager[Reader]: ...
 
 
+class Directory(Protocol):
+    """Who and what the configuration names, as it is in force now."""
+
+    def rules(self, brand: str, platform: str = "") -> Rules | None:
+        """What is in force for a brand's mentions on a platform; a platform that cannot be asked is a manual one."""
+        ...
+
+    def brands(self) -> list[Rules]: ...
+    def person(self, key: str) -> Person | None: ...
+    def brands_for(self, person: Person) -> list[str]:
+        """Keys of the brands this person may see."""
+        ...
+
+    def side_of_room(self, room: str) -> Side | None: ...
+    def brands_in(self, room: str) -> list[Rules]:
+        """Brands whose staff or client room this is."""
+        ...
+
+
 class Sent(NamedTuple):
     message: str
     thread: str = ""
@@ -278,6 +297,12 @@ class Chat(Protocol):
     async def find(self, room: str, thread: str, key: str) -> Sent | None:
         """The message sent with `key`, None when certainly not there. Raises Unsure where that cannot be known."""
         ...
+
+    async def fetch(self, room: str, file: str) -> bytes:
+        """The bytes of a file a person sent there. Raises Refused where it is too large to bring over."""
+        ...
+
+    async def send_file(self, room: str, thread: str, name: str, data: bytes, drawing: Drawing) -> Sent: ...
 
     def link(self, room: str, thread: str, message: str = "") -> str:
         """An address people can open, or ""."""

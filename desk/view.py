@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from desk.acting import must_act
 from desk.case import FINISHED, Case, State, Version, progress
+from desk.forms import Field
 from desk.people import Person, Side
 from desk.platform import MEASURES
 from desk.rules import Rules
@@ -441,18 +442,59 @@ def _named(rules: Rules, name: str, value: Any) -> Any:
     if name in ("by", "to"):
         person = rules.person(value)
         return person.name if person else value
+    if name == "at" and isinstance(value, str):
+        return At(datetime.fromisoformat(value))
     return value
 
 
-def mirrored(
-    rules: Rules, case: Case, name: str, text: str, files: Iterable[Link], edited: bool, saying: int
-) -> Drawing:
-    """What the client wrote, shown to staff, with the button that answers it across."""
+def mirrored(rules: Rules, case: Case, name: str, text: str, files: Iterable[Link], edited: bool) -> Drawing:
+    """What the client wrote, shown to staff with their name."""
     blocks: list[Block] = [Line(Say("client_wrote_edited" if edited else "client_wrote", {"name": name}), "title")]
     if text:
         blocks.append(Quote(text))
     blocks += [Line(Say("file", {"link": link})) for link in files]
     return Drawing(title(case, rules), tuple(blocks), (), rules.lang("staff"), rules.zone("staff"))
+
+
+def crossing(rules: Rules, case: Case, saying: int, told: bool) -> Drawing:
+    """Under a staff answer to a mirrored message: an offer to send it across, then the mark that it went."""
+    key = "crossed" if told else "cross_offer"
+    row = () if told else ((Button("tell", "button_tell", case.id, extra=str(saying)),),)
+    return Drawing(title(case, rules), (Line(Say(key), "dim"),), row, rules.lang("staff"), rules.zone("staff"))
+
+
+def question(
+    rules: Rules,
+    case: Case,
+    ask: int,
+    action: str,
+    field: Field | None,
+    over: str,
+    person: Person | None,
+    people: tuple[Person, ...],
+    side: Side,
+) -> Drawing:
+    """One field of a form as a message: options as buttons, or a text to be sent as the next message."""
+    about = Say(f"button_{action}")
+    name = person.name if person else ""
+    rows: list[tuple[Button, ...]] = []
+    if field is None:
+        line = Line(
+            Say("asked_over", {"what": about, "how": Say(over or "done", {"case": case.id}), "name": name}), "dim"
+        )
+    else:
+        line = Line(Say(f"ask_{action}_{field.name}", {"case": case.id, "name": name}), "title")
+        rows = [(b,) for b in _options(case, ask, field, people)]
+        if field.kind == "text" and not field.required:
+            rows.append((Button("answer", "button_skip", case.id, extra=f"{ask}."),))
+        rows.append((Button("cancel", "button_cancel", case.id, extra=str(ask)),))
+    return Drawing(about, (line,), tuple(rows), rules.lang(side), rules.zone(side))
+
+
+def _options(case: Case, ask: int, field: Field, people: tuple[Person, ...]) -> list[Button]:
+    if field.kind == "person":
+        return [Button("answer", "literal", case.id, extra=f"{ask}.{p.key}", args={"text": p.name}) for p in people]
+    return [Button("answer", f"option_{o}", case.id, extra=f"{ask}.{o}") for o in field.options]
 
 
 class Entry(NamedTuple):

@@ -1,0 +1,127 @@
+"""Polls: one source is read, what it brought is put to work, and only then its cursor moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from desk.errors import DeskError, NeedsLogin, Retry
+from desk.mention import Mention
+from desk.platform import Batch, Platform
+from desk.ports import Directory, Done, Later, SourceStatus, Store, StoredMention, Unit, Verdicts
+from desk.posting import reason
+from desk.receiving import FIRST_DAYS, receive
+from desk.work import LEASES, Prio, Row, Work
+
+ALARM_AFTER = 3
+"""Polls failed in a row before staff are told, once; a login that ended is told at the first."""
+
+
+class SourceRef(NamedTuple):
+    """A configured source: its key, its brand's key, and the account opened for it."""
+
+    key: str
+    brand: str
+    platform: Platform
+
+
+def poll_work(source: str, slot: datetime) -> Work:
+    """Missed polls merge: one ready row a source."""
+    return Work(
+        "poll",
+        {"source": source},
+        lane=f"poll:{source}",
+        idem=f"poll:{source}:{slot.isoformat()}",
+        merge_key=f"poll:{source}",
+        prio=30,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Job of kind "poll". A source that fails harms only itself: it is noted, told once, and polled again in turn."""
+
+    store: Store
+    directory: Callable[[], Directory]
+    source: Callable[[str], SourceRef | None]
+    errors: Callable[[str, str], None] = lambda source, kind: None
+    lease: timedelta = LEASES["ai"]
+
+    async def fetch(self, row: Row) -> Batch | None:
+        ref = self.source(row.payload["source"])
+        if ref is None:
+            return None
+        async with self.store.read() as reader:
+            status = next((s for s in await reader.sources() if s.source == ref.key), SourceStatus(ref.key))
+        return await ref.platform.read(status.cursor, row.created_at - FIRST_DAYS)
+
+    async def apply(self, unit: Unit, row: Row, fetched: Batch | None) -> Verdicts:
+        ref = self.source(row.payload["source"])
+        if ref is None or fetched is None:
+            return Done()
+        status = await unit.source(ref.key)
+        await unit.enqueue(*await self._changed(unit, row, ref, status, fetched.mentions))
+        if fetched.note:
+            await unit.enqueue(*self._told(ref, "source_note", fetched.note, f"{ref.key}:{fetched.note}"))
+        await unit.set_source(_success(status, fetched, unit.now))
+        return Done()
+
+    async def _changed(
+        self, unit: Unit, row: Row, ref: SourceRef, status: SourceStatus, mentions: list[Mention]
+    ) -> list[Work]:
+        """What is new or says something else than before; the overlap of readings goes no further than this."""
+        rules = self.directory().rules(ref.brand, ref.platform.card.name)
+        first = status.first_poll_at is None and rules is not None
+        quiet_before = row.created_at - rules.sla.limit if first and rules is not None else None
+        return [
+            receive(m, f"receive:{row.id}:{m.key.external_id}", quiet_before)
+            for m in mentions
+            if _news(m, await unit.mention(m.key))
+        ]
+
+    def _told(self, ref: SourceRef, what: str, why: str, idem: str) -> list[Work]:
+        rules = self.directory().rules(ref.brand, ref.platform.card.name)
+        if rules is None:
+            return []
+        room = rules.staff_room
+        payload = {"room": room, "thread": "", "what": what, "source": ref.key, "reason": why, "brand": ref.brand}
+        return [Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=f"told:{idem}", prio=Prio.ALARM)]
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        ref = self.source(row.payload["source"])
+        if ref is None or not isinstance(error, DeskError):
+            return None
+        self.errors(ref.key, type(error).__name__)
+        before = await unit.source(ref.key)
+        status = replace(before, last_try_at=unit.now, failures=before.failures + 1, last_error=reason(error))
+        await unit.set_source(status)
+        if status.failures == (1 if isinstance(error, NeedsLogin) else ALARM_AFTER):
+            since = status.last_success_at or unit.now
+            await unit.enqueue(*self._told(ref, "source_failing", reason(error), f"{ref.key}:{since.isoformat()}"))
+        if isinstance(error, Retry) and error.after is not None:
+            return Later(unit.now + timedelta(seconds=error.after), reason(error), count=False)
+        return Done()
+
+
+def _news(mention: Mention, known: StoredMention | None) -> bool:
+    if known is None:
+        return not mention.deleted
+    if mention.deleted:
+        return not known.mention.deleted
+    return known.mention.deleted or mention.fingerprint != known.mention.fingerprint
+
+
+def _success(status: SourceStatus, batch: Batch, now: datetime) -> SourceStatus:
+    times = [m.published_at for m in batch.mentions if m.published_at is not None and m.published_at <= now]
+    return replace(
+        status,
+        cursor=batch.cursor,
+        first_poll_at=status.first_poll_at or now,
+        last_try_at=now,
+        last_success_at=now,
+        failures=0,
+        last_error="",
+        newest_at=max([*times, *([status.newest_at] if status.newest_at else [])], default=None),
+    )

@@ -1,0 +1,324 @@
+"""The public reply: read again, publish once, read back, and go on watching. Contract §4, engine.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from desk import actions as a
+from desk import follow as f
+from desk.case import Case, Reply, State, progress
+from desk.decide import decide
+from desk.errors import DeskError, NeedsLogin, NotAllowed, Retry, Unsure
+from desk.mention import Mention, OfficialReply
+from desk.platform import Look, Platform, Posted
+from desk.ports import Call, Directory, Done, Drop, Later, Park, Store, Unit, Verdicts
+from desk.receiving import pack, unpack
+from desk.rules import Rules
+from desk.service import apply
+from desk.work import LEASES, Row
+
+STOPPED_FOR = timedelta(minutes=5)
+"""How often a held reply looks again whether posting goes on; `/resume_posting` wakes it at once."""
+
+WATCHES = tuple(timedelta(minutes=m) for m in (15, 60, 240, 720, 1440))
+"""Pauses between further looks at a reply that stands."""
+
+READS_BEFORE_ASKING = 3
+"""How often the platform is read in vain before staff are asked what became of a reply."""
+
+Platforms = Callable[[Mention], Platform | None]
+"""The open account a mention stands under; None: its source is not configured any more."""
+
+
+def against(case: Case, look: Look, platform: Platform) -> a.Action | None:
+    """What a fresh reading of the mention says against publishing; None: nothing (contract §4, before publishing)."""
+    if look.mention is None:
+        return a.MentionDeleted()
+    if look.mention.fingerprint != case.approved_fingerprint:
+        return a.MentionEdited(mention=look.mention)
+    other = next((r for r in look.replies if not _ours(case, r, platform)), None)
+    if other is not None and not _agreed(case, other):
+        return a.OtherReplyFound(reply=other)
+    return None
+
+
+def _ours(case: Case, reply: OfficialReply, platform: Platform) -> bool:
+    return any(platform.same(r.text, reply.text) for r in case.replies)
+
+
+def _agreed(case: Case, other: OfficialReply) -> bool:
+    return case.replace_agreed and case.other_reply is not None and case.other_reply.text == other.text
+
+
+async def _look(platform: Platform | None, mention: Mention) -> Look | None:
+    """None where this platform cannot be asked."""
+    if platform is None or not platform.card.can_look:
+        return None
+    return await platform.look(mention)
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Job of kind "publish": reads the mention again and either starts posting or tells what stands against it."""
+
+    store: Store
+    directory: Callable[[], Directory]
+    platforms: Platforms
+    lease: timedelta = LEASES["effect"]
+
+    async def fetch(self, row: Row) -> Look | None:
+        case = await _read(self.store, self.directory(), row.payload["case"])
+        if case is None:
+            return None
+        platform = self.platforms(case.mention)
+        if platform is None:
+            raise NeedsLogin("the source of this mention is not configured any more")
+        return await _look(platform, case.mention)
+
+    async def apply(self, unit: Unit, row: Row, fetched: Look | None) -> Verdicts:
+        case = await unit.case(row.payload["case"])
+        rules = self.directory().rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            return Park(f"brand {case.brand} is not configured any more")
+        held = await _held(unit, case, rules, row)
+        if held is not None:
+            return held
+        platform = self.platforms(case.mention)
+        stop = against(case, fetched, platform) if fetched is not None and platform is not None else None
+        await apply(unit, decide(case, stop or a.PostingStarts(), unit.now, rules))
+        if stop is None:
+            await unit.enqueue(f.post(case, rules))
+        return Done()
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """Nothing was sent yet: after the last try the case fails openly and its owner decides."""
+        if isinstance(error, Retry) and row.attempts < row.max_attempts:
+            return None
+        return await _give_up(unit, self.directory(), row, error)
+
+
+async def _read(store: Store, directory: Directory, number: int) -> Case | None:
+    async with store.read() as reader:
+        return await reader.case(number, [r.brand for r in directory.brands()])
+
+
+async def _held(unit: Unit, case: Case, rules: Rules, row: Row) -> Verdicts | None:
+    """Why this row may not post now; None: it may. Asked in the transaction that would start it."""
+    if (case.n, case.attempt) != (row.payload["version"], row.payload["attempt"]):
+        return Drop("another version or attempt took its place")
+    if case.state not in (State.APPROVED, State.POSTING) or case.unknown:
+        return Drop(f"the case is {case.state.value}")
+    if progress(case, rules).step is not None:
+        return Drop("its approval does not hold")
+    if not rules.posting or {s.scope for s in await unit.stops()} & {"*", case.brand}:
+        return Later(unit.now + STOPPED_FOR, "posting is stopped", count=False)
+    return None
+
+
+async def _give_up(unit: Unit, directory: Directory, row: Row, error: Exception) -> Verdicts:
+    case = await unit.case(row.payload["case"])
+    rules = directory.rules(case.brand, case.mention.key.platform)
+    if rules is None or (case.n, case.attempt) != (row.payload["version"], row.payload["attempt"]):
+        return Drop("another version or attempt took its place")
+    try:
+        await apply(unit, decide(case, a.PostingRefused(reason=reason(error)), unit.now, rules))
+    except NotAllowed:
+        return Drop(f"the case is {case.state.value}")
+    return Done()
+
+
+def reason(error: Exception) -> str:
+    return error.reason if isinstance(error, DeskError) and error.reason else type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Effect of kind "post": one version of one case onto its platform, to the letter."""
+
+    directory: Callable[[], Directory]
+    platforms: Platforms
+    lease: timedelta = LEASES["effect"]
+
+    def grace(self, row: Row) -> timedelta:
+        return timedelta(seconds=row.payload["grace"])
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        """A row that may have been sent already goes on to be reconciled, whatever the case says by now."""
+        case = await unit.case(row.payload["case"])
+        rules = self.directory().rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            return Park(f"brand {case.brand} is not configured any more")
+        if not row.sending and (held := await _held(unit, case, rules, row)) is not None:
+            return held
+        version = case.versions[row.payload["version"] - 1]
+        old = case.reply.external_id if case.correcting and case.reply else ""
+        known = [r.external_id for r in case.replies if r.external_id]
+        data = {"mention": pack(case.mention), "text": version.text, "key": f"{case.id}-{version.n}"}
+        return Call({**data, "old": old, "known": known})
+
+    async def send(self, row: Row, call: Call) -> Posted:
+        mention = unpack(call.data["mention"])
+        platform = self.platforms(mention)
+        if platform is None:
+            raise NeedsLogin("the source of this mention is not configured any more")
+        if call.data["old"]:
+            return await platform.edit(mention, call.data["old"], call.data["text"])
+        return await platform.reply(mention, call.data["text"], call.data["key"])
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Posted) -> Verdicts:
+        return await self._decide(unit, row, a.ReplyPosted(posted=result), Done(result.external_id))
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """A definite no is shown; what did not leave us at all is tried again by the engine."""
+        if isinstance(error, Unsure) or (isinstance(error, Retry) and row.attempts < row.max_attempts):
+            return None
+        return await self._decide(unit, row, a.PostingRefused(reason=reason(error)), Done())
+
+    async def find(self, row: Row, call: Call) -> Posted | None:
+        mention = unpack(call.data["mention"])
+        platform = self.platforms(mention)
+        look = await _look(platform, mention)
+        if look is None or platform is None:
+            raise Unsure("this platform cannot be read back")
+        mine = (r for r in look.replies if platform.same(call.data["text"], r.text))
+        found = next((r for r in mine if self._may_be_new(platform, call, r)), None)
+        return (
+            None if found is None else Posted(found.external_id, found.at or row.sent_at or row.created_at, found.url)
+        )
+
+    def _may_be_new(self, platform: Platform, call: Call, reply: OfficialReply) -> bool:
+        """An equal text of an earlier round is not the one we look for, unless the platform keeps a single reply."""
+        single = platform.card.one_reply or bool(call.data["old"])
+        return single or reply.external_id not in call.data["known"]
+
+    async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
+        """The platform could not be read: a few more looks, then staff are asked; nothing is sent on a guess."""
+        readable = not (isinstance(error, Unsure) and "cannot be read" in error.reason)
+        if readable and row.attempts < READS_BEFORE_ASKING:
+            return Later(unit.now + timedelta(seconds=5 * 2**row.attempts), reason(error), sending=True)
+        return await self._decide(unit, row, a.OutcomeUnknown(reason=reason(error)), Park(reason(error)))
+
+    async def _decide(self, unit: Unit, row: Row, action: a.Action, verdict: Verdicts) -> Verdicts:
+        case = await unit.case(row.payload["case"])
+        rules = self.directory().rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            return Park(f"brand {case.brand} is not configured any more")
+        try:
+            await apply(unit, decide(case, action, unit.now, rules))
+        except NotAllowed:
+            return Drop(f"the case is {case.state.value}")
+        return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteReply:
+    """Effect of kind "delete_reply". A reply that is already gone is success, so repeating is harmless."""
+
+    directory: Callable[[], Directory]
+    platforms: Platforms
+    lease: timedelta = LEASES["effect"]
+
+    def grace(self, row: Row) -> timedelta:
+        return timedelta()
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        case = await unit.case(row.payload["case"])
+        return Call({"mention": pack(case.mention), "reply": row.payload["reply"]})
+
+    async def send(self, row: Row, call: Call) -> None:
+        mention = unpack(call.data["mention"])
+        platform = self.platforms(mention)
+        if platform is None:
+            raise NeedsLogin("the source of this mention is not configured any more")
+        await platform.delete(mention, call.data["reply"])
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: None) -> Verdicts:
+        return await self._decide(unit, row, a.ReplyDeleted())
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        if isinstance(error, (Unsure, Retry)) and row.attempts < row.max_attempts:
+            return None
+        return await self._decide(unit, row, a.ReplyStays(reason=reason(error)))
+
+    async def find(self, row: Row, call: Call) -> Any | None:
+        return None
+
+    async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
+        return await self._decide(unit, row, a.ReplyStays(reason=reason(error)))
+
+    async def _decide(self, unit: Unit, row: Row, action: a.Action) -> Verdicts:
+        case = await unit.case(row.payload["case"])
+        rules = self.directory().rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            return Park(f"brand {case.brand} is not configured any more")
+        try:
+            await apply(unit, decide(case, action, unit.now, rules))
+        except NotAllowed:
+            return Drop(f"the case is {case.state.value}")
+        return Done()
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Job of kind "watch": our reply as it stands now, and the mention it answers."""
+
+    store: Store
+    directory: Callable[[], Directory]
+    platforms: Platforms
+    lease: timedelta = LEASES["effect"]
+
+    async def fetch(self, row: Row) -> Look | None:
+        case = await _read(self.store, self.directory(), row.payload["case"])
+        return None if case is None else await _look(self.platforms(case.mention), case.mention)
+
+    async def apply(self, unit: Unit, row: Row, fetched: Look | None) -> Verdicts:
+        case = await unit.case(row.payload["case"])
+        rules, platform = self.directory().rules(case.brand, case.mention.key.platform), self.platforms(case.mention)
+        if fetched is None or rules is None or platform is None or case.round.n != row.payload["round"]:
+            return Drop("nothing to watch")
+        for action in seen(case, fetched, platform, unit.now):
+            try:
+                decision = decide(case, action, unit.now, rules)
+            except NotAllowed:
+                continue
+            await apply(unit, decision)
+            case = decision.case
+        turn = row.payload["turn"]
+        if case.reply is not None and turn < len(WATCHES):
+            await unit.enqueue(f.watch(case, unit.now + WATCHES[turn], turn + 1))
+        return Done()
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """A look that fails is made up for by the next one."""
+        return Later(unit.now + WATCHES[0], reason(error), count=False) if isinstance(error, DeskError) else None
+
+
+def seen(case: Case, look: Look, platform: Platform, now: datetime) -> list[a.Action]:
+    """What a look at an answered case tells: the reply visible, changed or vanished; the mention edited or gone."""
+    told: list[a.Action] = []
+    reply = case.reply
+    if reply is not None and look.mention is not None:
+        told += _reply_seen(reply, look, platform, now)
+    if look.mention is None:
+        told.append(a.MentionDeleted())
+    elif look.mention.fingerprint != case.mention.fingerprint:
+        told.append(a.MentionEdited(mention=look.mention))
+    return told
+
+
+def _reply_seen(reply: Reply, look: Look, platform: Platform, now: datetime) -> list[a.Action]:
+    mine = _mine(reply, look, platform)
+    if mine is None:
+        listed = reply.verified and now > reply.posted_at + platform.card.grace
+        return [a.ReplyVanished()] if listed and reply.visible_at is not None else []
+    if not platform.same(reply.text, mine.text):
+        return [a.ReplyChanged(text=mine.text)]
+    return [] if reply.visible_at is not None else [a.BecameVisible(at=now)]
+
+
+def _mine(reply: Reply, look: Look, platform: Platform) -> OfficialReply | None:
+    by_id = next((r for r in look.replies if reply.external_id and r.external_id == reply.external_id), None)
+    return by_id or next((r for r in look.replies if platform.same(reply.text, r.text)), None)

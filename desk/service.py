@@ -1,0 +1,315 @@
+"""The use cases of people: load, decide, save, all in one transaction and all through ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from desk import actions as a
+from desk import follow as f
+from desk.case import Case, Event
+from desk.decide import Decision, admits, decide
+from desk.errors import DeskError, Gone, NotAllowed
+from desk.forms import PRESSES, Answers, Field, initial, make, missing
+from desk.people import Person
+from desk.ports import Ask, Directory, Place, Saying, Stop, Store, Unit
+from desk.rules import Rules
+from desk.view import At
+from desk.work import Prio, Work
+
+ASK_FOR = timedelta(minutes=15)
+"""How long a question waits for a person's message before their words are ordinary talk again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a press came to: the sentence `key` with `args` (desk.view values) says it to the presser."""
+
+    key: str
+    args: dict[str, Any] = field(default_factory=dict)
+    ok: bool = True
+    case: int = 0
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A press as a messenger brings it, whatever it claims. `idem` is the same for a repeated delivery.
+
+    `room` and `thread`: where it was pressed, and where a further question would be put.
+    """
+
+    idem: str
+    who: Person | None
+    action: str
+    case: int
+    version: int | None
+    room: str
+    thread: str = ""
+    extra: str = ""
+    answers: Answers = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a modal asks: every field, with what it starts from."""
+
+    action: str
+    case: Case
+    rules: Rules
+    fields: tuple[tuple[Field, str], ...]
+    people: tuple[Person, ...]
+
+
+class Desk:
+    """What people can do. Handlers call nothing else."""
+
+    def __init__(self, store: Store, directory: Callable[[], Directory]) -> None:
+        self.store = store
+        self._directory = directory
+
+    @property
+    def directory(self) -> Directory:
+        return self._directory()
+
+    # presses
+
+    async def press(self, pressed: Pressed) -> Outcome:
+        """Every press is answered; the same press twice is answered alike and done once."""
+        async with self.store.write() as unit:
+            if not await unit.once(pressed.idem):
+                return loads(await unit.recall(pressed.idem))
+            outcome = await self._guarded(unit, pressed)
+            await unit.remember(pressed.idem, dumps(outcome))
+            return outcome
+
+    async def _guarded(self, unit: Unit, pressed: Pressed) -> Outcome:
+        try:
+            return await self.pressed(unit, pressed)
+        except NotAllowed as no:
+            return Outcome(no.key, dict(no.details), ok=False, case=pressed.case)
+        except Gone:
+            return Outcome("no_such_case", {"case": pressed.case}, ok=False)
+
+    async def pressed(self, unit: Unit, pressed: Pressed) -> Outcome:
+        """Raises NotAllowed; whatever was begun is rolled back with the transaction only by other errors."""
+        if pressed.who is None:
+            raise NotAllowed("stranger")
+        special = {"answer": self._answered, "cancel": self._cancelled, "tell": self._tell}.get(pressed.action)
+        if special is not None:
+            return await special(unit, pressed, pressed.who)
+        if pressed.action not in PRESSES:
+            raise NotAllowed("unknown_button")
+        case, rules = await self._case(unit, pressed.case, pressed.who)
+        admits(case, PRESSES[pressed.action].kind, pressed.who, pressed.version, rules)
+        if missing(pressed.action, pressed.answers) is not None:
+            return await self._ask(unit, pressed, pressed.who, case, rules)
+        action = make(pressed.action, pressed.who, pressed.version, pressed.answers, rules)
+        return await self.do(unit, case, action, rules)
+
+    async def _case(self, unit: Unit, number: int, who: Person) -> tuple[Case, Rules]:
+        """A case of another client is told apart from a missing one to nobody."""
+        case = await unit.case(number)
+        rules = self.directory.rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            raise NotAllowed("brand_gone", brand=case.brand)
+        if not who.serves(case.client):
+            raise NotAllowed("not_yours")
+        return case, rules
+
+    async def do(self, unit: Unit, case: Case, action: a.Action, rules: Rules) -> Outcome:
+        decision = decide(case, action, unit.now, rules)
+        await apply(unit, decision)
+        return Outcome(decision.said or "done", {"case": case.id, "version": decision.case.n}, case=case.id)
+
+    async def form(self, who: Person | None, action: str, number: int, version: int | None) -> Form:
+        """What a modal must ask. Raises NotAllowed or Gone before anybody types in vain."""
+        if who is None:
+            raise NotAllowed("stranger")
+        async with self.store.read() as reader:
+            case = await reader.case(number, self.directory.brands_for(who))
+        if case is None or (rules := self.directory.rules(case.brand, case.mention.key.platform)) is None:
+            raise NotAllowed("no_such_case", case=number)
+        press = PRESSES[action]
+        admits(case, press.kind, who, version, rules)
+        people = tuple(p for p in rules.of_role("staff", "lead") if p.key != who.key)
+        return Form(action, case, rules, tuple((x, initial(x, case)) for x in press.fields), people)
+
+    # questions answered by further buttons or by a message
+
+    async def _ask(self, unit: Unit, pressed: Pressed, who: Person, case: Case, rules: Rules) -> Outcome:
+        side = self.directory.side_of_room(pressed.room) or "staff"
+        ask = Ask(
+            id=0,
+            case=case.id,
+            side=side,
+            person=who.key,
+            room=pressed.room,
+            thread=pressed.thread,
+            action=pressed.action,
+            version=pressed.version or 0,
+            answers=dict(pressed.answers),
+            expires_at=unit.now + ASK_FOR,
+        )
+        ask = await unit.add_ask(ask)
+        await unit.enqueue(draw_ask(ask, unit.now))
+        return Outcome("asks", {"case": case.id}, case=case.id, asks=True)
+
+    async def _answered(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
+        """A further button of a question: `extra` is "ask id.option"."""
+        number, _, option = pressed.extra.partition(".")
+        return await self.answer(unit, int(number) if number.isdigit() else 0, who, option)
+
+    async def answer(self, unit: Unit, number: int, who: Person, answer: str) -> Outcome:
+        ask = await unit.ask(number)
+        if ask is None or ask.expires_at is None or ask.expires_at <= unit.now:
+            raise NotAllowed("question_over")
+        if ask.person != who.key:
+            raise NotAllowed("not_your_question")
+        field_ = missing(ask.action, ask.answers)
+        if field_ is None:
+            raise NotAllowed("question_over")
+        ask = replace(ask, answers={**ask.answers, field_.name: answer})
+        if missing(ask.action, ask.answers) is not None:
+            await unit.set_ask(ask)
+            await unit.enqueue(draw_ask(ask, unit.now))
+            return Outcome("asks", {"case": ask.case}, case=ask.case, asks=True)
+        return await self._complete(unit, ask, who)
+
+    async def _complete(self, unit: Unit, ask: Ask, who: Person) -> Outcome:
+        """A refused answer leaves the question open, so that a text too long can be sent again, shorter."""
+        case, rules = await self._case(unit, ask.case, who)
+        action = make(ask.action, who, ask.version or None, ask.answers, rules)
+        outcome = await self.do(unit, case, action, rules)
+        await self._over(unit, ask, outcome.key)
+        return outcome
+
+    async def _over(self, unit: Unit, ask: Ask, how: str) -> None:
+        closed = replace(ask, expires_at=unit.now, answers={**ask.answers, "=": how})
+        await unit.set_ask(closed)
+        await unit.enqueue(draw_ask(closed, unit.now))
+
+    async def _cancelled(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
+        ask = await unit.ask(int(pressed.extra) if pressed.extra.isdigit() else 0)
+        if ask is None or ask.person != who.key:
+            raise NotAllowed("not_your_question")
+        await self._over(unit, ask, "cancelled")
+        return Outcome("cancelled", {"case": ask.case}, case=ask.case)
+
+    # crossing over
+
+    async def _tell(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
+        """`Tell the client`, under a staff answer to a mirrored message: `extra` is the saying."""
+        saying = await unit.saying_by_id(int(pressed.extra) if pressed.extra.isdigit() else 0)
+        if saying is None or saying.case != pressed.case:
+            raise NotAllowed("unknown_button")
+        if saying.mirrored:
+            raise NotAllowed("already_told")
+        case, rules = await self._case(unit, saying.case, who)
+        outcome = await self.do(unit, case, a.TellClient(who=who, text=saying.heard.text), rules)
+        told = replace(saying, mirrored=True)
+        await unit.update_saying(told)
+        await unit.enqueue(draw_saying(told, rules, case, "t"))
+        return outcome
+
+    # typed commands within a case
+
+    async def typed(self, unit: Unit, who: Person | None, verb: str, text: str, place: Place) -> Outcome:
+        """`/reply`, `/client` and `/note` where they were typed: an approver's reply is their edit."""
+        if who is None:
+            raise NotAllowed("stranger")
+        case, rules = await self._case(unit, place.case, who)
+        if not text.strip():
+            raise NotAllowed("text_empty")
+        return await self.do(unit, case, _typed_action(verb, who, case, text), rules)
+
+    # posting stopped and resumed
+
+    async def stop_posting(self, unit: Unit, who: Person | None, room: str, stop: bool) -> Outcome:
+        """A lead for everything they serve; an approver for the brands of their own client."""
+        if who is None or who.role not in ("lead", "approver"):
+            raise NotAllowed("only_lead")
+        scopes = ["*"] if who.role == "lead" and "*" in who.clients else self.directory.brands_for(who)
+        for scope in scopes:
+            if stop:
+                await unit.set_stop(Stop(scope, who.key, unit.now))
+            else:
+                await unit.drop_stop(scope)
+        await self._redraw_waiting(unit, scopes)
+        return Outcome("did_stop" if stop else "did_resume", {"n": len(scopes)})
+
+    async def _redraw_waiting(self, unit: Unit, scopes: list[str]) -> None:
+        for case in await unit.open_cases(None if "*" in scopes else scopes):
+            rules = self.directory.rules(case.brand, case.mention.key.platform)
+            if rules is None or case.state.value not in ("approved", "in_approval"):
+                continue
+            await unit.hasten(f"publish:{case.id}", run_at=case.post_at or unit.now)
+            await unit.enqueue(f.draw(case, rules, "staff", f"v{case.n}"), f.draw(case, rules, "client", f"v{case.n}"))
+
+
+def _typed_action(verb: str, who: Person, case: Case, text: str) -> a.Action:
+    if verb == "reply":
+        return a.WriteReply(who=who, text=text) if who.of_agency else a.ClientEdit(who=who, text=text)
+    if verb == "client":
+        return a.TellClient(who=who, text=text)
+    return a.Note(who=who, text=text)
+
+
+async def apply(unit: Unit, decision: Decision) -> None:
+    """Save a decision with all that follows from it, in the caller's transaction."""
+    await unit.save(decision.case, decision.events)
+    for group in decision.cancel:
+        await unit.cancel(group)
+        await unit.unpark(group, done=False)
+    await unit.enqueue(*decision.work)
+    for group in decision.hasten:
+        await unit.hasten(group, prio=Prio.PERSON, run_at=unit.now)
+
+
+def draw_ask(ask: Ask, now: datetime) -> Work:
+    return Work(
+        "draw",
+        {"case": ask.case, "side": ask.side, "slot": f"a{ask.id}"},
+        lane=f"case:{ask.case}:{ask.side}:ask",
+        dest=ask.room,
+        merge_key=f"draw:{ask.case}:{ask.side}:a{ask.id}",
+        prio=Prio.PERSON,
+        deadline=now,
+    )
+
+
+def draw_saying(saying: Saying, rules: Rules, case: Case, letter: str, prio: int = Prio.PERSON) -> Work:
+    """Slot "m5" mirrors what the client said, "t5" offers a staff answer for crossing over; both stand with staff."""
+    return f.draw(case, rules, "staff", f"{letter}{saying.id}", prio)
+
+
+# outcomes are kept as data, so that a repeated press is answered alike
+
+
+def dumps(outcome: Outcome) -> dict[str, Any]:
+    args = {k: {"at": v.isoformat()} if isinstance(v, datetime) else v for k, v in outcome.args.items()}
+    return {"key": outcome.key, "args": args, "ok": outcome.ok, "case": outcome.case, "asks": outcome.asks}
+
+
+def loads(data: dict[str, Any] | None) -> Outcome:
+    if data is None:
+        return Outcome("done")
+    args = {k: datetime.fromisoformat(v["at"]) if isinstance(v, dict) else v for k, v in data["args"].items()}
+    return Outcome(data["key"], args, data["ok"], data["case"], data["asks"])
+
+
+def shown(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of an outcome as words take them."""
+    return {k: At(v) if isinstance(v, datetime) else v for k, v in args.items()}
+
+
+def explain(error: DeskError) -> Outcome:
+    if isinstance(error, NotAllowed):
+        return Outcome(error.key, dict(error.details), ok=False)
+    return Outcome("failed_because", {"reason": error.reason}, ok=False)
+
+
+def happened(kind: str, now: datetime, actor: str = "", **data: Any) -> Event:
+    return Event(kind, now, actor, data=data)

@@ -1,0 +1,363 @@
+"""What the desk writes into rooms: threads opened, messages drawn from the case as it is when they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from desk import actions as a
+from desk import follow as f
+from desk import view
+from desk.case import Case
+from desk.decide import decide
+from desk.errors import Broken, DeskError, Gone, Moved, Refused
+from desk.forms import missing
+from desk.people import Side
+from desk.ports import Ask, Call, Chat, Directory, Done, Drop, Later, Place, Post, Sent, Unit, Verdicts
+from desk.rules import Rules
+from desk.service import apply
+from desk.work import LEASES, Prio, Row, Work
+
+Chats = Callable[[str], Chat]
+"""The messenger of a room ("telegram:…", "slack:…"). Raises Broken where none is configured."""
+
+BROKEN_FOR = timedelta(minutes=10)
+"""How long work for a room that cannot be written to waits before the room is tried again."""
+
+LARGEST_FILE = 20 * 1024 * 1024
+"""Bytes. Larger files are linked, not brought over (contract §5; Bot API: getFile gives 20 MB)."""
+
+Alarm = Callable[[str, str], None]
+"""(room, reason): told once per breakage by whoever implements it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What all effects on rooms share: a lost answer is looked up where a messenger can, else sent again,
+
+    because a visible duplicate card is preferred to silence (engine.md).
+    """
+
+    directory: Callable[[], Directory]
+    chats: Chats
+    alarm: Alarm = lambda room, reason: None
+    lease: timedelta = LEASES["effect"]
+
+    def grace(self, row: Row) -> timedelta:
+        return timedelta()
+
+    def rules(self, case: Case) -> Rules:
+        rules = self.directory().rules(case.brand, case.mention.key.platform)
+        if rules is None:
+            raise Gone(f"brand {case.brand} is not configured any more", what="brand")
+        return rules
+
+    async def find(self, row: Row, call: Call) -> Any | None:
+        """Only a first sending can have made a message; redrawing again is harmless."""
+        if call.data.get("message") or call.data.get("opens"):
+            return None
+        try:
+            return await self.chats(call.data["room"]).find(call.data["room"], call.data["thread"], key(row))
+        except DeskError:
+            return None
+
+    async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
+        return Later(unit.now, str(error))
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """What a room's answer means for the row; None: the engine's own back-off."""
+        room = row.payload.get("room") or row.dest
+        if isinstance(error, Moved):
+            await unit.move_room(room, error.new)
+            return Later(unit.now, "the room has moved", count=False)
+        if isinstance(error, Broken):
+            self.alarm(room, error.reason)
+            return Later(unit.now + BROKEN_FOR, error.reason, count=False)
+        if isinstance(error, Gone) and error.what == "thread" and "case" in row.payload:
+            return await self._anew(unit, row)
+        if isinstance(error, Gone):
+            return await self._message_gone(unit, row)
+        if isinstance(error, Refused):
+            self.alarm(room, error.reason)
+            return Drop(error.reason)
+        return None
+
+    async def _anew(self, unit: Unit, row: Row) -> Verdicts:
+        """People deleted the thread: it is made again, and everything that shows the case is drawn there."""
+        case = await unit.case(row.payload["case"])
+        side: Side = row.payload["side"]
+        place = await unit.place(case.id, side)
+        if place is not None and place.thread:
+            await unit.set_place(replace(place, thread="", generation=place.generation + 1))
+            await unit.drop_posts(case.id, side)
+            await unit.cancel(f"show:{case.id}:{side}")
+            await unit.enqueue(*remake(case, self.rules(case), side, place.generation + 1))
+        return Done()
+
+    async def _message_gone(self, unit: Unit, row: Row) -> Verdicts:
+        """People deleted one message: it is posted again."""
+        if row.kind != "draw":
+            return Done()
+        case, side, slot = row.payload["case"], row.payload["side"], row.payload["slot"]
+        post = await unit.post(case, side, slot)
+        if post is not None:
+            await unit.set_post(replace(post, message="", digest=""))
+        return Later(unit.now, "its message was deleted", count=True)
+
+
+def remake(case: Case, rules: Rules, side: Side, generation: int) -> list[Work]:
+    slots = [slot for slot in ("card", view.newest_slot(case, side)) if slot != "card"]
+    return [
+        f.open_thread(case, rules, side, generation, Prio.PERSON),
+        f.draw(case, rules, side, "card", Prio.PERSON),
+        *(f.draw(case, rules, side, slot, Prio.PERSON) for slot in slots),
+        Work(
+            "answer",
+            {"room": rules.room(side), "thread": "", "what": "thread_again", "case": case.id, "side": side},
+            lane=f.lane(case, side),
+            dest=rules.room(side),
+            prio=Prio.PERSON,
+        ),
+    ]
+
+
+def key(row: Row) -> str:
+    """Finds this very message again; stable over attempts."""
+    return f"{row.kind}-{row.id}"
+
+
+class Open(Shows):
+    """Effect of kind "open": a thread for one side of a case. Where the first message makes the thread, nothing."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        case = await unit.case(row.payload["case"])
+        side: Side = row.payload["side"]
+        room = self.rules(case).room(side)
+        place = await unit.place(case.id, side) or Place(case.id, side, room)
+        await unit.set_place(place)
+        if place.thread or not self.chats(place.room).makes_threads:
+            return Done()
+        drawing = view.draw(view.Scene(case, self.rules(case), unit.now), side, "card")
+        return Call({"room": place.room, "thread": "", "opens": True, "drawing": drawing})
+
+    async def send(self, row: Row, call: Call) -> str:
+        return await self.chats(call.data["room"]).open(call.data["room"], call.data["drawing"])
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: str) -> Verdicts:
+        place = await unit.place(row.payload["case"], row.payload["side"])
+        assert place is not None
+        await unit.set_place(replace(place, thread=result))
+        return Done(result)
+
+
+class Draw(Shows):
+    """Effect of kind "draw": one message of the desk's own, sent the first time and edited ever after."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        case = await unit.case(row.payload["case"])
+        side, slot = row.payload["side"], row.payload["slot"]
+        where = await self._where(unit, case, side, slot)
+        drawing = await drawn(unit, self, case, side, slot)
+        if where is None or drawing is None:
+            return Drop("nothing to draw")
+        room, thread = where
+        chat = self.chats(room)
+        post = await unit.post(case.id, side, slot)
+        digest = chat.digest(drawing)
+        if post is not None and post.message and post.digest == digest:
+            return Done(post.message)
+        message = post.message if post is not None else ""
+        return Call({"room": room, "thread": thread, "message": message, "drawing": drawing, "digest": digest})
+
+    async def _where(self, unit: Unit, case: Case, side: Side, slot: str) -> tuple[str, str] | None:
+        if slot[0] == "a":
+            ask = await unit.ask(int(slot[1:]))
+            return None if ask is None else (ask.room, ask.thread)
+        place = await unit.place(case.id, side)
+        return None if place is None else (place.room, place.thread)
+
+    async def send(self, row: Row, call: Call) -> Sent:
+        chat, data = self.chats(call.data["room"]), call.data
+        if data["message"]:
+            await chat.edit(data["room"], data["message"], data["drawing"])
+            return Sent(data["message"])
+        return await chat.send(data["room"], data["thread"], data["drawing"], key(row))
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
+        case, side, slot = row.payload["case"], row.payload["side"], row.payload["slot"]
+        await unit.set_post(Post(case, side, slot, call.data["room"], result.message, call.data["digest"]))
+        if slot == "card":
+            await self._carded(unit, case, side, result)
+        return Done(result.message)
+
+    async def _carded(self, unit: Unit, number: int, side: Side, sent: Sent) -> None:
+        place = await unit.place(number, side)
+        if place is not None and not place.thread:
+            await unit.set_place(replace(place, thread=sent.thread or sent.message))
+        if side != "staff":
+            return
+        case = await unit.case(number)
+        if case.round.carded_at is None:
+            await apply(unit, decide(case, a.Carded(), unit.now, self.rules(case)))
+
+
+async def drawn(unit: Unit, shows: Shows, case: Case, side: Side, slot: str) -> view.Drawing | None:
+    """What a slot shows: "card", "v3", a question "a7", a mirrored message "m9", an offer to cross over "t9"."""
+    rules = shows.rules(case)
+    if slot[0] == "a":
+        ask = await unit.ask(int(slot[1:]))
+        return None if ask is None else question(ask, case, rules)
+    if slot[0] in "mt" and slot != "card":
+        saying = await unit.saying_by_id(int(slot[1:]))
+        if saying is None:
+            return None
+        if slot[0] == "t":
+            return view.crossing(rules, case, saying.id, saying.mirrored)
+        files = tuple(view.Link(name, url) for name, url, size in saying.heard.files if size > LARGEST_FILE)
+        return view.mirrored(rules, case, saying.heard.name, saying.heard.text, files, saying.heard.edited)
+    stopped = await stopped_by(unit, rules)
+    return view.draw(view.Scene(case, rules, unit.now, stopped), side, slot)
+
+
+async def stopped_by(unit: Unit, rules: Rules) -> str:
+    """The name of who stopped posting for this brand, "" while it goes on."""
+    if not rules.posting:
+        return "config.toml"
+    stop = next((s for s in await unit.stops() if s.scope in ("*", rules.brand)), None)
+    if stop is None:
+        return ""
+    person = rules.person(stop.by)
+    return person.name if person else stop.by
+
+
+def question(ask: Ask, case: Case, rules: Rules) -> view.Drawing:
+    person = rules.person(ask.person)
+    over = ask.answers.get("=")
+    field = missing(ask.action, {k: v for k, v in ask.answers.items() if k != "="}) if over is None else None
+    people = tuple(p for p in rules.of_role("staff", "lead") if p.key != ask.person)
+    return view.question(rules, case, ask.id, ask.action, field, over or "", person, people, ask.side)
+
+
+class SayIt(Shows):
+    """Effect of kind "say": one short message in the case's thread."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        case = await unit.case(row.payload["case"])
+        side: Side = row.payload["side"]
+        place = await unit.place(case.id, side)
+        if place is None:
+            return Drop("this side has no thread")
+        data = row.payload
+        drawing = view.said(self.rules(case), side, case, data["key"], data["args"], data["mention"])
+        return Call({"room": place.room, "thread": place.thread, "drawing": drawing})
+
+    async def send(self, row: Row, call: Call) -> Sent:
+        data = call.data
+        return await self.chats(data["room"]).send(data["room"], data["thread"], data["drawing"], key(row))
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
+        return Done(result.message)
+
+
+class Summary(SayIt):
+    """Effect of kind "summary": all cases of a room that wait for their card, in one message kept up to date."""
+
+    FEW: ClassVar[int] = 3
+    """Up to this many new cases need no summary: their cards come within seconds."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        room = row.payload["room"]
+        cases = await unit.uncarded(room)
+        if len(cases) <= self.FEW:
+            return Drop("the cards come by themselves")
+        shown = cases[: view.MOST_LINES]
+        entries = [view.Entry(c, self.rules(c), "", False) for c in shown]
+        rules = entries[0].rules
+        people = rules.of_role("staff", "lead")
+        drawing = view.summary(
+            entries, len(cases) - len(shown), rules.staff_lang, rules.zone("staff"), unit.now, people
+        )
+        return Call({"room": room, "thread": "", "drawing": drawing})
+
+
+class Breaches(SayIt):
+    """Effect of kind "alarm": warnings that came together, as one message; a single one goes to its case's thread."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        room = row.payload["room"]
+        breaches, people, thread, rules = [], {}, "", None
+        for item in row.payload["items"]:
+            case = await unit.case(item["case"])
+            rules = self.rules(case)
+            place = await unit.place(case.id, item["side"])
+            thread = place.thread if place is not None and place.room == room else ""
+            link = self.chats(room).link(room, thread) if thread else ""
+            breaches.append(view.Breach(view.Entry(case, rules, link, bool(thread)), item["mark"]))
+            people.update({k: p for k in item["people"] if (p := rules.person(k))})
+        if rules is None:
+            return Drop("nothing to say")
+        side: Side = row.payload["items"][0]["side"]
+        drawing = view.alarm(breaches, tuple(people.values()), rules.lang(side), rules.zone(side), unit.now)
+        return Call({"room": room, "thread": thread if len(breaches) == 1 else "", "drawing": drawing})
+
+
+class File(Shows):
+    """Effect of kind "file": a file the client sent, brought over to staff."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        case = await unit.case(row.payload["case"])
+        place = await unit.place(case.id, row.payload["side"])
+        if place is None:
+            return Drop("this side has no thread")
+        said = view.said(self.rules(case), place.side, case, "file_from_client", {"name": row.payload["name"]}, ())
+        return Call({"room": place.room, "thread": place.thread, "drawing": said, **row.payload})
+
+    async def send(self, row: Row, call: Call) -> Sent:
+        data = call.data
+        content = await self.chats(data["from"]).fetch(data["from"], data["file"])
+        return await self.chats(data["room"]).send_file(
+            data["room"], data["thread"], data["name"], content, data["drawing"]
+        )
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
+        return Done(result.message)
+
+
+Answers = dict[str, Callable[[Unit, dict[str, Any]], Awaitable["view.Drawing | None"]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Effect of kind "answer": what a typed command asked for, or the digest, drawn when it leaves."""
+
+    shows: Shows
+    drawings: Answers
+    lease: timedelta = LEASES["effect"]
+
+    def grace(self, row: Row) -> timedelta:
+        return timedelta()
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        make = self.drawings.get(row.payload["what"])
+        drawing = None if make is None else await make(unit, row.payload)
+        if drawing is None:
+            return Drop("nothing to say")
+        return Call({"room": row.payload["room"], "thread": row.payload["thread"], "drawing": drawing})
+
+    async def send(self, row: Row, call: Call) -> Sent:
+        data = call.data
+        return await self.shows.chats(data["room"]).send(data["room"], data["thread"], data["drawing"], key(row))
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
+        return Done(result.message)
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        return await self.shows.failed(unit, row, error)
+
+    async def find(self, row: Row, call: Call) -> Any | None:
+        return await self.shows.find(row, call)
+
+    async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
+        return await self.shows.unknown(unit, row, error)
