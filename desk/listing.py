@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from desk.case import Case, State, progress
-from desk.people import Person, Side
+from desk.people import Side
 from desk.ports import SourceStatus
 from desk.stats import Figures
 from desk.view import At, Block, Drawing, Entry, Line, Link, Quote, Say, Scene, Span, buttons, stars
@@ -128,6 +128,7 @@ def _section(key: str, cases: Sequence[Case], entry: dict[int, Entry], side: Sid
     return [Line(Say(key, {"n": len(shown)}), "title"), *lines, *more]
 
 
-def stats(figures: Figures, person: Person, day: str, lang: str, zone: str) -> Drawing:
-    head = Say("stats_title", {"day": day})
-    return Drawing(head, (Line(head, "title"), Line(_numbers(figures, "digest_staff_numbers"))), (), lang, zone)
+def stats(figures: Figures, side: Side, lang: str, zone: str) -> Drawing:
+    """The last 24 hours in figures."""
+    head = Say("stats_title")
+    return Drawing(head, (Line(head, "title"), Line(_numbers(figures, f"digest_{side}_numbers"))), (), lang, zone)

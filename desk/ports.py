@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from desk.case import Case, Event, State
@@ -252,6 +252,16 @@ class Store(Protocol):
     def read(self) -> AbstractAsyncContextManager[Reader]: ...
 
 
+class Client(NamedTuple):
+    """A client of the agency. `digest_at` is local to `zone`."""
+
+    key: str
+    name: str
+    digest_at: time
+    zone: str
+    brands: tuple[str, ...]
+
+
 class Directory(Protocol):
     """Who and what the configuration names, as it is in force now."""
 
@@ -260,11 +270,13 @@ class Directory(Protocol):
         ...
 
     def brands(self) -> list[Rules]: ...
+    def clients(self) -> list[Client]: ...
     def person(self, key: str) -> Person | None: ...
     def brands_for(self, person: Person) -> list[str]:
         """Keys of the brands this person may see."""
         ...
 
+    def sources_of(self, brand: str) -> list[str]: ...
     def side_of_room(self, room: str) -> Side | None: ...
     def brands_in(self, room: str) -> list[Rules]:
         """Brands whose staff or client room this is."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from desk.case import FINISHED, Case, Round, State
 from desk.ports import CaseRow
@@ -14,16 +15,22 @@ from desk.rules import Sla
 
 
 class Day(NamedTuple):
-    """A local calendar day as [since, until) in UTC; 23 or 25 hours long where the clocks change."""
+    """From one digest to the next, in UTC; 23 or 25 hours long where the clocks change."""
 
+    date: date
     since: datetime
     until: datetime
 
 
-def day(local: date, zone: tzinfo, utc: tzinfo) -> Day:
-    start = datetime.combine(local, time(), zone)
-    end = datetime.combine(local + timedelta(days=1), time(), zone)
-    return Day(start.astimezone(utc), end.astimezone(utc))
+def digest_day(local: date, at: time, zone: str) -> Day:
+    """The day that a digest sent on `local` at `at` looks back on."""
+    there = ZoneInfo(zone)
+    start = datetime.combine(local - timedelta(days=1), at, there)
+    end = datetime.combine(local, at, there)
+    return Day(local, start.astimezone(UTC), end.astimezone(UTC))
+
+
+SlaOf = Callable[[Case], Sla]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +50,17 @@ class Figures:
         return not (self.new or self.answered or self.waiting_staff or self.waiting_client)
 
 
-def figures(rows: Iterable[CaseRow], open_cases: Sequence[Case], sla: Sla, since: datetime, until: datetime) -> Figures:
+def figures(
+    rows: Iterable[CaseRow], open_cases: Sequence[Case], sla: SlaOf, since: datetime, until: datetime
+) -> Figures:
     rounds = [(row.case, row.case.rounds[row.round - 1]) for row in rows]
-    reactions = [
-        r.posted_at - r.clock_at for _, r in rounds if r.posted_at is not None and since <= r.posted_at < until
-    ]
+    answered = [(c, t) for c, r in rounds if (t := reaction(r)) is not None and since <= r.clock_at + t < until]
     return Figures(
         new=sum(1 for _, r in rounds if since <= r.found_at < until),
-        answered=len(reactions),
-        inside=sum(1 for taken in reactions if taken <= sla.target),
-        median=_median(reactions),
-        overdue=tuple(c for c in open_cases if _overdue(c, sla, until)),
+        answered=len(answered),
+        inside=sum(1 for case, taken in answered if taken <= sla(case).target),
+        median=_median([taken for _, taken in answered]),
+        overdue=tuple(c for c in open_cases if _overdue(c, sla(c), until)),
         waiting_staff=tuple(c for c in open_cases if c.state in WAIT_FOR_STAFF or c.unknown),
         waiting_client=tuple(c for c in open_cases if c.state is State.IN_APPROVAL),
     )

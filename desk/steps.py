@@ -8,8 +8,10 @@ from typing import Any
 
 from desk import actions as a
 from desk import follow as f
-from desk.case import Approval, Case, Origin, Reply, Round, State, Version, progress
+from desk.acting import must_act, on_duty, owner
+from desk.case import Approval, Case, Origin, Reply, Round, State, Version, holds, progress
 from desk.errors import NotAllowed
+from desk.mention import Mention
 from desk.platform import problems
 from desk.rules import Rules
 from desk.sla import LIMIT, TARGET
@@ -17,6 +19,10 @@ from desk.work import Prio, Work
 
 WATCH_FIRST = timedelta(minutes=5)
 """First look at a reply after it was posted; later ones are further apart (desk.posting)."""
+
+
+ON_ITS_WAY = frozenset({State.POSTING, State.MODERATED})
+"""The platform may be changing a reply of ours at this moment: what it shows is no alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ def _in_approval(case: Case, now: datetime) -> Case:
         sent=case.n,
         client_open=True,
         approvals=(),
+        reason="",
+        failure="",
         before_edit=None,
         replace_agreed=False,
         approved_fingerprint=case.mention.fingerprint,
@@ -167,8 +175,10 @@ def note(case: Case, action: a.Note, now: datetime, rules: Rules) -> Change:
 
 
 def tell_client(case: Case, action: a.TellClient, now: datetime, rules: Rules) -> Change:
-    """Crosses over to the client, and opens their thread if this is the first thing for them."""
-    told = f.say(case, rules, "client", "from_staff", text=action.text, by=action.actor)
+    """Crosses over to the client, in the agency's name, and opens their thread if this is the first thing for them."""
+    if not action.text.strip():
+        raise NotAllowed("text_empty")
+    told = f.say(case, rules, "client", "from_staff", text=action.text)
     opened = replace(case, client_open=True)
     return Change(opened, _event("told_client", text=action.text), (told,), said="did_tell", quiet=case.client_open)
 
@@ -180,7 +190,7 @@ def approve(case: Case, action: a.Approve, now: datetime, rules: Rules) -> Chang
     version, at = case.versions[-1], progress(case, rules)
     if at.step is None or action.actor not in at.who:
         raise NotAllowed("already_approved")
-    if action.actor in version.authors and version.origin != "client":
+    if version.bars(action.actor):
         raise NotAllowed("own_text")
     _fit(version.text, rules)
     given = replace(case, approvals=(*case.approvals, Approval(version.n, at.step, action.actor, now)))
@@ -225,9 +235,9 @@ def _required(reason: str) -> None:
 
 def do_not_reply(case: Case, action: a.DoNotReply, now: datetime, rules: Rules) -> Change:
     _required(action.reason)
-    called = [p.key for p in rules.people if p.key == case.owner or p.role == "lead"]
     ended = replace(case, state=State.DISMISSED, approvals=(), reason=action.reason).stage(closed_at=now)
     ended = ended.in_round(outcome="client_declined")
+    called = _called(case, rules)
     told = f.say(ended, rules, "staff", "client_declined", called, text=action.reason, by=action.actor)
     return Change(ended, _event("declined_by_client", reason=action.reason), (told,), said="did_decline")
 
@@ -272,9 +282,9 @@ def other_reply(case: Case, action: a.OtherReplyFound, now: datetime, rules: Rul
 def already_answered(case: Case, action: a.AlreadyAnswered, now: datetime, rules: Rules) -> Change:
     if case.other_reply is None:
         raise NotAllowed("no_other_reply")
-    at = case.other_reply.at or now
+    at = min(max(case.other_reply.at or now, case.round.clock_at), now)
     ended = replace(case, state=State.CLOSED).stage(posted_at=at, visible_at=at, closed_at=now)
-    ended = ended.in_round(outcome="answered")
+    ended = ended.in_round(outcome="answered", satisfied="unknown")
     return Change(ended, _event("closed", outcome="answered", elsewhere=True), said="did_close")
 
 
@@ -304,7 +314,7 @@ def posted(case: Case, action: a.ReplyPosted, now: datetime, rules: Rules) -> Ch
     stands = replace(
         case,
         state=State.ANSWERED if post.visible else State.MODERATED,
-        replies=(*_replaced(case, now), reply),
+        replies=(*_replaced(case, rules, now), reply),
         unknown=False,
         correcting=False,
         other_reply=None,
@@ -315,11 +325,16 @@ def posted(case: Case, action: a.ReplyPosted, now: datetime, rules: Rules) -> Ch
     return Change(stands, event, (f.watch(stands, now + WATCH_FIRST),))
 
 
-def _replaced(case: Case, now: datetime) -> tuple[Reply, ...]:
-    """Correcting a reply leaves one standing: the earlier text is kept as gone."""
-    if not case.correcting:
-        return case.replies
-    return tuple(replace(r, gone_at=r.gone_at or now) for r in case.replies)
+def _replaced(case: Case, rules: Rules, now: datetime) -> tuple[Reply, ...]:
+    """Correcting a reply leaves one standing, as does a platform that keeps one: the earlier text is kept as gone."""
+    if rules.card.one_reply:
+        return tuple(replace(r, gone_at=r.gone_at or now) for r in case.replies)
+    return _newest(case, gone_at=now) if case.correcting else case.replies
+
+
+def _newest(case: Case, **fields: Any) -> tuple[Reply, ...]:
+    """The replies with the newest standing one changed: replies of earlier rounds have a life of their own."""
+    return tuple(replace(r, **fields) if r is case.reply else r for r in case.replies)
 
 
 def refused(case: Case, action: a.PostingRefused, now: datetime, rules: Rules) -> Change:
@@ -339,7 +354,7 @@ def outcome_unknown(case: Case, action: a.OutcomeUnknown, now: datetime, rules: 
 def it_is_published(case: Case, action: a.ItIsPublished, now: datetime, rules: Rules) -> Change:
     if not case.unknown:
         raise NotAllowed("still_posting")
-    return replace(_by_hand(case, action.link, now), cancel=(f"publish:{case.id}",))
+    return replace(_by_hand(case, action.link, now, rules), cancel=(f"publish:{case.id}",))
 
 
 def it_is_not_published(case: Case, action: a.ItIsNotPublished, now: datetime, rules: Rules) -> Change:
@@ -354,17 +369,17 @@ def it_is_not_published(case: Case, action: a.ItIsNotPublished, now: datetime, r
 def posted_by_hand(case: Case, action: a.IPostedIt, now: datetime, rules: Rules) -> Change:
     if case.version is None:
         raise NotAllowed("no_version")
-    return _by_hand(case, action.proof, now)
+    return _by_hand(case, action.proof, now, rules)
 
 
-def _by_hand(case: Case, proof: str, now: datetime) -> Change:
+def _by_hand(case: Case, proof: str, now: datetime, rules: Rules) -> Change:
     """Not verified: it rests on a person's word until it is read back."""
     url = proof if proof.startswith(("http://", "https://")) else ""
     reply = Reply(case.round.n, case.n, case.versions[-1].text, "", now, url)
     stands = replace(
         case,
         state=State.ANSWERED,
-        replies=(*case.replies, reply),
+        replies=(*_replaced(case, rules, now), reply),
         unknown=False,
         failure="",
         other_reply=None,
@@ -380,7 +395,7 @@ def _by_hand(case: Case, proof: str, now: datetime) -> Change:
 
 def try_again(case: Case, action: a.TryAgain, now: datetime, rules: Rules) -> Change:
     """Only after a definite refusal, and only with the text that its approvers still stand by."""
-    if progress(case, rules).step is not None or not rules.card.can_reply:
+    if not holds(case, rules) or not rules.card.can_reply:
         raise NotAllowed("not_approved")
     again = replace(case, state=State.APPROVED, failure="", attempt=case.attempt + 1, post_at=now)
     return Change(
@@ -395,10 +410,9 @@ def try_again(case: Case, action: a.TryAgain, now: datetime, rules: Rules) -> Ch
 
 
 def visible(case: Case, action: a.BecameVisible, now: datetime, rules: Rules) -> Change:
-    seen = tuple(
-        replace(r, visible_at=r.visible_at or action.at, verified=True) if r.gone_at is None else r
-        for r in case.replies
-    )
+    if case.reply is None:
+        return Change(case, quiet=True)
+    seen = _newest(case, visible_at=case.reply.visible_at or action.at, verified=True)
     shown = replace(case, replies=seen).stage(visible_at=action.at)
     if case.state is State.MODERATED:
         shown = replace(shown, state=State.ANSWERED)
@@ -407,18 +421,22 @@ def visible(case: Case, action: a.BecameVisible, now: datetime, rules: Rules) ->
 
 def moderators_refused(case: Case, action: a.ModeratorsRefused, now: datetime, rules: Rules) -> Change:
     """The clock runs on: nothing was ever public."""
-    gone = tuple(replace(r, gone_at=now) if r.gone_at is None else r for r in case.replies)
+    gone = _newest(case, gone_at=now)
     failed = replace(case, state=State.FAILED, replies=gone, failure=action.reason).in_round(posted_at=None)
     return Change(failed, _event("moderators_refused", reason=action.reason), cancel=(f"watch:{case.id}",))
 
 
 def edit_reply(case: Case, action: a.EditReply, now: datetime, rules: Rules) -> Change:
-    if case.reply is None or not rules.card.can_edit:
+    if not _can_correct(case, rules):
         raise NotAllowed("cannot_edit")
     _fit(action.text, rules)
     drafted = _new_version(case, action.text, (action.actor,), "staff", now)
     drafted = replace(drafted, state=State.IN_WORK, owner=case.owner or action.actor, correcting=True)
     return Change(drafted, _event("correcting", version=drafted.n), said="did_write")
+
+
+def _can_correct(case: Case, rules: Rules) -> bool:
+    return case.reply is not None and bool(case.reply.external_id) and rules.card.can_edit
 
 
 def ask_to_correct(case: Case, action: a.AskToCorrect, now: datetime, rules: Rules) -> Change:
@@ -427,7 +445,7 @@ def ask_to_correct(case: Case, action: a.AskToCorrect, now: datetime, rules: Rul
         case,
         state=State.IN_WORK,
         reason=action.reason,
-        correcting=case.reply is not None and rules.card.can_edit,
+        correcting=_can_correct(case, rules),
     )
     back = back.in_round(returns=back.round.returns + 1, return_reasons=(*back.round.return_reasons, action.reason))
     return Change(back, _event("correction_asked", reason=action.reason), said="did_ask_changes")
@@ -437,30 +455,36 @@ def delete_reply(case: Case, action: a.DeleteReply, now: datetime, rules: Rules)
     if case.reply is None or not rules.card.can_delete or not case.reply.external_id:
         raise NotAllowed("cannot_delete")
     work = f.delete_reply(case, case.reply.external_id)
-    return Change(case, _event("deletion_asked"), (work,), (f"watch:{case.id}",), said="did_delete")
+    return Change(case, _event("deletion_asked"), (work,), said="did_delete")
 
 
 def reply_deleted(case: Case, action: a.ReplyDeleted, now: datetime, rules: Rules) -> Change:
-    gone = tuple(replace(r, gone_at=now) if r.gone_at is None else r for r in case.replies)
-    return Change(replace(case, state=State.IN_WORK, replies=gone, reason=""), _event("reply_deleted"))
+    """Watched until it is gone: a deletion that the platform refuses leaves a reply that still matters."""
+    state = State.IN_WORK if case.state is State.ANSWERED else case.state
+    gone = replace(case, state=state, replies=_newest(case, gone_at=now), correcting=False)
+    return Change(gone, _event("reply_deleted"), cancel=(f"watch:{case.id}",))
 
 
 def reply_stays(case: Case, action: a.ReplyStays, now: datetime, rules: Rules) -> Change:
-    told = f.say(case, rules, "staff", "reply_stays", [case.owner], reason=action.reason)
+    told = f.say(case, rules, "staff", "reply_stays", owner(case, rules), reason=action.reason)
     return Change(case, _event("reply_stays", reason=action.reason), (told,))
 
 
 def reply_vanished(case: Case, action: a.ReplyVanished, now: datetime, rules: Rules) -> Change:
-    gone = tuple(replace(r, gone_at=now) if r.gone_at is None else r for r in case.replies)
+    if case.reply is None:
+        return Change(case, quiet=True)
+    gone = replace(case, replies=_newest(case, gone_at=now), correcting=False)
     told = f.say(case, rules, "staff", "reply_vanished", _called(case, rules))
-    return Change(replace(case, replies=gone), _event("reply_vanished"), (told,))
+    return Change(gone, _event("reply_vanished"), (told,))
 
 
 def reply_changed(case: Case, action: a.ReplyChanged, now: datetime, rules: Rules) -> Change:
     """Said once: the changed text is what is watched from now on."""
-    changed = tuple(replace(r, text=action.text) if r.gone_at is None else r for r in case.replies)
+    if case.reply is None or case.reply.text == action.text:
+        return Change(case, quiet=True)
+    changed = replace(case, replies=_newest(case, text=action.text))
     told = f.say(case, rules, "staff", "reply_changed", _called(case, rules), text=action.text)
-    return Change(replace(case, replies=changed), _event("reply_changed", text=action.text), (told,))
+    return Change(changed, _event("reply_changed", text=action.text), (told,))
 
 
 def _called(case: Case, rules: Rules) -> list[str]:
@@ -476,6 +500,8 @@ def _called(case: Case, rules: Rules) -> list[str]:
 
 def mention_edited(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """Before the answer: the difference is shown, approvals are void, the clock stays where it was."""
+    if _known(case, action.mention):
+        return Change(case, quiet=True)
     before = case.before_edit or (case.mention.text, case.mention.rating)
     state = case.state if case.state in (State.NEW, State.IN_WORK) else State.IN_WORK
     edited = replace(
@@ -487,7 +513,8 @@ def mention_edited(case: Case, action: a.MentionEdited, now: datetime, rules: Ru
         post_at=None,
         failure="",
     )
-    called = [case.owner] if case.owner and state is case.state else []
+    acting = must_act(case, rules)
+    called = acting.people if acting.side == "staff" and case.state is not State.NEW else ()
     told = f.say(edited, rules, "staff", "author_edited", called)
     return Change(
         edited,
@@ -496,29 +523,40 @@ def mention_edited(case: Case, action: a.MentionEdited, now: datetime, rules: Ru
     )
 
 
+def _known(case: Case, mention: Mention) -> bool:
+    """The same text and stars reported twice, and the ones that were approved if there is an approval."""
+    seen = {case.mention.fingerprint}
+    if case.approvals or case.state is State.IN_APPROVAL:
+        seen.add(case.approved_fingerprint)
+    return seen == {mention.fingerprint}
+
+
 def mention_noted(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """Too late to stop: a reply is on its way. Staff see the difference and decide."""
-    before = (case.mention.text, case.mention.rating)
+    if action.mention.fingerprint == case.mention.fingerprint:
+        return Change(case, quiet=True)
+    before = case.before_edit or (case.mention.text, case.mention.rating)
     edited = replace(case, mention=case.mention.edited(action.mention), before_edit=before)
-    told = f.say(edited, rules, "staff", "author_edited", [case.owner] if case.owner else [])
+    told = f.say(edited, rules, "staff", "author_edited", owner(case, rules))
     return Change(edited, _event("mention_edited", text=action.mention.text, rating=action.mention.rating), (told,))
 
 
 def comes_back(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """The author writes again after the end: a new round, nobody has it, its own clock from now."""
+    if action.mention.fingerprint == case.mention.fingerprint and case.mention_deleted_at is None:
+        return Change(case, quiet=True)
     before = (case.mention.text, case.mention.rating)
+    mention = case.mention.edited(action.mention)
     again = _new_round(case, "author_edited", now)
-    again = replace(
-        again, state=State.NEW, owner="", mention=action.mention, before_edit=before, mention_deleted_at=None
-    )
-    staff = [p.key for p in rules.of_role("staff", "lead")]
-    told = f.say(again, rules, "staff", "came_back", staff)
+    again = replace(again, state=State.NEW, owner="", mention=mention, before_edit=before, mention_deleted_at=None)
+    told = f.say(again, rules, "staff", "came_back", on_duty(rules))
     return Change(again, _event("came_back", text=action.mention.text, rating=action.mention.rating), (told,))
 
 
 def reopen(case: Case, action: a.Reopen, now: datetime, rules: Rules) -> Change:
-    again = replace(_new_round(case, "reopened", now), state=State.IN_WORK, owner=action.actor).stage(taken_at=now)
-    return Change(again, _event("reopened"), said="did_reopen")
+    """The owner changes only by `Take`, `Hand over` and `Escalate`; a case that had none is the presser's."""
+    again = replace(_new_round(case, "reopened", now), state=State.IN_WORK, owner=case.owner or action.actor)
+    return Change(again.stage(taken_at=now), _event("reopened"), said="did_reopen")
 
 
 def _new_round(case: Case, why: str, now: datetime) -> Case:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from desk.acting import must_act
-from desk.case import FINISHED, Case, State, Version, progress
+from desk.acting import approvers, must_act
+from desk.case import FINISHED, Case, State, Version, holds, progress
 from desk.forms import Field
 from desk.people import Person, Side
 from desk.platform import MEASURES
@@ -136,8 +136,7 @@ def _deletable(scene: Scene) -> bool:
 
 def _approved(scene: Scene) -> bool:
     """A definite refusal can be tried again while the approval holds."""
-    at = progress(scene.case, scene.rules)
-    return at.step is None and scene.rules.card.can_reply
+    return holds(scene.case, scene.rules) and scene.rules.card.can_reply
 
 
 _OPEN = _B("open", when=lambda scene: bool(scene.case.mention.url))
@@ -242,7 +241,7 @@ def _card(scene: Scene, side: Side) -> Iterable[Block]:
     if side == "staff":
         yield from _staff_notes(scene)
     else:
-        yield Line(Say(f"client_state_{_client_state(case)}", _state_args(scene)), "plain")
+        yield from _client_state_lines(scene)
 
 
 def _headline(case: Case, rules: Rules) -> Say:
@@ -260,7 +259,7 @@ def _author(case: Case) -> Say:
     mention = case.mention
     args = {
         "name": mention.author.name or "—",
-        "at": At(case.round.clock_at),
+        "at": At(case.rounds[0].clock_at),
         "place": mention.place,
         "item": mention.item,
     }
@@ -293,7 +292,7 @@ def _staff_notes(scene: Scene) -> Iterable[Block]:
     yield from _clock_lines(clock(case, scene.rules.sla, scene.now), case)
     yield from _state_lines(scene)
     if case.state is State.NEW:
-        yield Call(_people(scene.rules, must_act(case, scene.rules).people))
+        yield from _call(_people(scene.rules, must_act(case, scene.rules).people))
 
 
 def _clock_lines(c: Clock, case: Case) -> Iterable[Block]:
@@ -322,6 +321,8 @@ def _state_lines(scene: Scene) -> Iterable[Block]:
         yield Line(Say("client_asks", {"reason": case.reason}), "alert")
     if case.thinking:
         yield Line(Say("thinking"), "dim")
+    if case.state is State.IN_APPROVAL and not approvers(case, scene.rules):
+        yield Line(Say("nobody_can_approve"), "alert")
     if scene.stopped_by and case.state in (State.APPROVED, State.IN_APPROVAL):
         yield Line(Say("posting_stopped", {"by": scene.stopped_by}), "alert")
 
@@ -338,11 +339,16 @@ def _state_key(case: Case) -> str:
 
 def _state_args(scene: Scene) -> dict[str, Any]:
     case, rules = scene.case, scene.rules
-    owner, at = rules.person(case.owner), progress(case, rules)
-    reply = case.reply
+    owner = rules.person(case.owner)
+    return {**_open_args(scene), "owner": owner.name if owner else "—", "reason": case.reason}
+
+
+def _open_args(scene: Scene) -> dict[str, Any]:
+    """What both sides may know."""
+    case, rules = scene.case, scene.rules
+    at, reply = progress(case, rules), case.reply
     return {
-        "owner": owner.name if owner else "—",
-        "waiting": ", ".join(p.name for p in _people(rules, at.who)),
+        "waiting": ", ".join(p.name for p in _people(rules, approvers(case, rules))),
         "approvers": ", ".join(p.name for p in _people(rules, (a.person for a in at.given))),
         "step": (at.step or 0) + 1,
         "steps": len(rules.approval),
@@ -351,18 +357,21 @@ def _state_args(scene: Scene) -> dict[str, Any]:
         "platform": case.mention.site or rules.card.title,
         "post_at": At(case.post_at) if case.post_at else "",
         "link": Link("", reply.url) if reply and reply.url else "",
-        "reason": case.reason,
     }
+
+
+def _client_state_lines(scene: Scene) -> Iterable[Block]:
+    yield Line(Say(f"client_state_{_client_state(scene.case)}", _open_args(scene)))
+    if scene.stopped_by and scene.case.state is State.APPROVED:
+        yield Line(Say("client_posting_stopped"), "alert")
 
 
 def _client_state(case: Case) -> str:
     """What the client may know: nothing of who works on it, nothing of notes or talk."""
-    if case.state in (State.NEW, State.IN_WORK, State.FAILED) or case.sent != case.n:
-        return "in_work"
-    if case.state is State.POSTING:
-        return "posting"
     if case.state in FINISHED:
         return "finished" if case.state is not State.DELETED else "deleted"
+    if case.state in (State.NEW, State.IN_WORK, State.FAILED) or case.sent != case.n:
+        return "in_work"
     return case.state.value
 
 
@@ -395,16 +404,21 @@ def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
     current = version.n == case.n == case.sent
     if current and case.state is State.IN_APPROVAL:
         yield from _before_approval(scene)
-        yield Call(_people(rules, progress(case, rules).who))
+        yield from _call(_people(rules, (key for key in approvers(case, rules) if key not in version.authors)))
     elif current:
-        yield Line(Say(f"client_state_{_client_state(case)}", _state_args(scene)))
+        yield from _client_state_lines(scene)
     else:
         yield Line(Say("proposal_replaced" if case.sent > version.n else "client_state_in_work"), "dim")
 
 
+def _call(people: tuple[Person, ...]) -> Iterable[Block]:
+    if people:
+        yield Call(people)
+
+
 def _before_approval(scene: Scene) -> Iterable[Block]:
     rules, case = scene.rules, scene.case
-    args = {**_state_args(scene), "undo": Span(rules.undo)}
+    args = {**_open_args(scene), "undo": Span(rules.undo)}
     if not rules.card.can_reply:
         yield Line(Say("where_manual", args))
     elif rules.undo > timedelta():
@@ -414,13 +428,13 @@ def _before_approval(scene: Scene) -> Iterable[Block]:
     if case.other_reply is not None:
         yield Line(Say("replaces_other" if rules.card.one_reply else "beside_other"), "alert")
         yield Quote(case.other_reply.text)
-    if case.correcting and case.reply is not None:
+    if (case.correcting or rules.card.one_reply) and case.reply is not None:
         yield Line(Say("replaces_ours", {"at": At(case.reply.posted_at)}), "alert")
         yield Quote(case.reply.text)
     if len(rules.approval) > 1:
         yield Line(Say("step_of", args), "dim")
     if scene.stopped_by:
-        yield Line(Say("posting_stopped", {"by": scene.stopped_by}), "alert")
+        yield Line(Say("client_posting_stopped"), "alert")
 
 
 # Short messages
@@ -432,9 +446,7 @@ def said(rules: Rules, side: Side, case: Case, key: str, args: dict[str, Any], m
     blocks: list[Block] = [Line(Say(key, {**shown, "case": case.id}))]
     if args.get("text"):
         blocks.append(Quote(str(args["text"])))
-    called = _people(rules, mention)
-    if called:
-        blocks.append(Call(called))
+    blocks += _call(_people(rules, mention))
     return Drawing(title(case, rules), tuple(blocks), (), rules.lang(side), rules.zone(side))
 
 
@@ -518,7 +530,7 @@ def summary(
     blocks += [Line(_summary_line(e)) for e in entries]
     if more:
         blocks.append(Line(Say("summary_more", {"n": more}), "dim"))
-    blocks.append(Call(people))
+    blocks += _call(people)
     takes = [
         Button("take", "button_take_case", e.case.id, e.case.n, args={"case": e.case.id})
         for e in entries
@@ -554,8 +566,7 @@ def alarm(breaches: list[Breach], people: tuple[Person, ...], lang: str, zone: s
     lines = [Line(_breach(b, now), "alert" if one else "plain") for b in breaches[:MOST_LINES]]
     blocks: list[Block] = [] if one else [Line(Say("alarm", {"n": len(breaches)}), "title")]
     blocks += lines
-    if people:
-        blocks.append(Call(people))
+    blocks += _call(people)
     return Drawing(Say("alarm", {"n": len(breaches)}), tuple(blocks), (), lang, zone)
 
 
