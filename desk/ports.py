@@ -101,6 +101,16 @@ class StoredMention:
     case: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """A room's newest summary of a burst: its message, when it was first sent, and the cases it lists."""
+
+    room: str
+    message: str
+    at: datetime
+    cases: tuple[int, ...]
+
+
 class Stop(NamedTuple):
     """Posting is stopped for `scope` ("*" or a brand's key)."""
 
@@ -204,6 +214,9 @@ class Unit(Protocol):
 
     async def source(self, source: str) -> SourceStatus: ...
     async def set_source(self, status: SourceStatus) -> None: ...
+
+    async def bulletin(self, room: str) -> Bulletin | None: ...
+    async def set_bulletin(self, bulletin: Bulletin) -> None: ...
 
     async def uncarded(self, room: str) -> list[Case]:
         """Cases without a card yet whose staff room this is, by time left."""

@@ -15,7 +15,7 @@ from desk.decide import decide
 from desk.errors import Broken, DeskError, Gone, Moved, Refused
 from desk.forms import missing
 from desk.people import Side
-from desk.ports import Ask, Call, Chat, Directory, Done, Drop, Later, Place, Post, Sent, Unit, Verdicts
+from desk.ports import Ask, Bulletin, Call, Chat, Directory, Done, Drop, Later, Place, Post, Sent, Unit, Verdicts
 from desk.rules import Rules
 from desk.service import apply
 from desk.work import LEASES, Prio, Row, Work
@@ -201,6 +201,14 @@ class Draw(Shows):
         case = await unit.case(number)
         if case.round.carded_at is None:
             await apply(unit, decide(case, a.Carded(), unit.now, self.rules(case)))
+            await self._link_in_summary(unit, case)
+
+    async def _link_in_summary(self, unit: Unit, case: Case) -> None:
+        """Now and then, at the very end of the queue: people have the card itself."""
+        current = await unit.bulletin(self.rules(case).staff_room)
+        if current is not None and case.id in current.cases:
+            room = self.rules(case).staff_room
+            await unit.enqueue(f.summary(room, unit.now, Prio.COSMETIC, timedelta(seconds=30)))
 
 
 async def drawn(unit: Unit, shows: Shows, case: Case, side: Side, slot: str) -> view.Drawing | None:
@@ -262,24 +270,64 @@ class SayIt(Shows):
 
 
 class Summary(SayIt):
-    """Effect of kind "summary": all cases of a room that wait for their card, in one message kept up to date."""
+    """Effect of kind "summary": a burst of new cases in one message, edited while the burst lasts.
+
+    Each line gains its owner when it is taken and its link when its thread is there.
+    """
 
     FEW: ClassVar[int] = 3
     """Up to this many new cases need no summary: their cards come within seconds."""
 
+    LASTS: ClassVar[timedelta] = timedelta(minutes=30)
+    """A burst later than this after the last summary gets a message of its own, so that people notice it."""
+
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
         room = row.payload["room"]
-        cases = await unit.uncarded(room)
-        if len(cases) <= self.FEW:
+        waiting = await unit.uncarded(room)
+        current = await self._current(unit, room)
+        if current is None and len(waiting) <= self.FEW:
             return Drop("the cards come by themselves")
-        shown = cases[: view.MOST_LINES]
-        entries = [view.Entry(c, self.rules(c), "", False) for c in shown]
+        listed = current.cases if current is not None else ()
+        numbers = [*listed, *(c.id for c in waiting if c.id not in listed)]
+        entries = [await self._entry(unit, number) for number in numbers[: view.MOST_LINES]]
         rules = entries[0].rules
-        people = rules.of_role("staff", "lead")
         drawing = view.summary(
-            entries, len(cases) - len(shown), rules.staff_lang, rules.zone("staff"), unit.now, people
+            entries, max(len(numbers) - view.MOST_LINES, 0), rules, unit.now, rules.of_role("staff", "lead")
         )
-        return Call({"room": room, "thread": "", "drawing": drawing})
+        message = current.message if current is not None else ""
+        return Call({"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers})
+
+    async def _current(self, unit: Unit, room: str) -> Bulletin | None:
+        current = await unit.bulletin(room)
+        return current if current is not None and unit.now - current.at < self.LASTS else None
+
+    async def _entry(self, unit: Unit, number: int) -> view.Entry:
+        case = await unit.case(number)
+        place = await unit.place(number, "staff")
+        thread = place.thread if place is not None else ""
+        link = self.chats(place.room).link(place.room, thread) if place is not None and thread else ""
+        return view.Entry(case, self.rules(case), link, bool(thread))
+
+    async def send(self, row: Row, call: Call) -> Sent:
+        data = call.data
+        if data["message"]:
+            await self.chats(data["room"]).edit(data["room"], data["message"], data["drawing"])
+            return Sent(data["message"])
+        return await self.chats(data["room"]).send(data["room"], "", data["drawing"], key(row))
+
+    async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
+        room = call.data["room"]
+        before = await self._current(unit, room)
+        at = before.at if before is not None else unit.now
+        await unit.set_bulletin(Bulletin(room, result.message, at, tuple(call.data["cases"])))
+        return Done(result.message)
+
+    async def _message_gone(self, unit: Unit, row: Row) -> Verdicts:
+        """People deleted the summary: the next burst gets a new one."""
+        current = await unit.bulletin(row.payload["room"])
+        if current is not None:
+            await unit.set_bulletin(replace(current, at=current.at - self.LASTS))
+        return Done()
 
 
 class Breaches(SayIt):

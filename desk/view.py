@@ -522,22 +522,21 @@ MOST_LINES = 40
 """Lines of one summary: 40 of them stay under Telegram's 4,096 characters and 100 buttons."""
 
 
-def summary(
-    entries: list[Entry], more: int, lang: str, zone: str, now: datetime, people: tuple[Person, ...]
-) -> Drawing:
+def summary(entries: list[Entry], more: int, rules: Rules, now: datetime, people: tuple[Person, ...]) -> Drawing:
     """Many new cases at once, by time left, each with `Take`."""
-    blocks: list[Block] = [Line(Say("summary", {"n": len(entries) + more}), "title")]
-    blocks += [Line(_summary_line(e)) for e in entries]
+    head = Say("summary", {"n": len(entries) + more})
+    blocks: list[Block] = [Line(head, "title"), *(Line(_summary_line(e)) for e in entries)]
     if more:
         blocks.append(Line(Say("summary_more", {"n": more}), "dim"))
-    blocks += _call(people)
+    if any(e.case.state is State.NEW for e in entries):
+        blocks.append(Call(people))
     takes = [
         Button("take", "button_take_case", e.case.id, e.case.n, args={"case": e.case.id})
         for e in entries
         if e.case.state is State.NEW
     ]
     rows = tuple(tuple(takes[i : i + 4]) for i in range(0, len(takes), 4))
-    return Drawing(Say("summary", {"n": len(entries) + more}), tuple(blocks), rows, lang, zone)
+    return Drawing(head, tuple(blocks), rows, rules.staff_lang, rules.zone("staff"))
 
 
 def _summary_line(entry: Entry) -> Say:

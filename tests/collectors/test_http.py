@@ -1,0 +1,195 @@
+"""The shared door, against a mock and against real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from collectors import http
+from collectors.http import LARGEST, Ask, Door, client, in_time, wait_seconds
+from desk.errors import BadAnswer, DeskError, Refused, Retry, Unsure
+from tests.collectors.wire import NOW, Wire, answers, now
+
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+WAITS: list[tuple[dict[str, str], float | None]] = [
+    ({}, None),
+    ({"retry-after": "7"}, 7),
+    ({"retry-after": "0.5"}, 0.5),
+    ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90),
+    ({"retry-after": format_datetime(NOW - timedelta(seconds=90), usegmt=True)}, 0),
+    ({"retry-after": "soon"}, None),
+    ({"retry-after": "-5"}, None),
+    ({"retry-after": "1" * 400}, None),
+    ({"ratelimit-reset": "12"}, 12),
+    ({"x-ratelimit-reset": "2026-11-24T12:05:00.000Z"}, 300),
+    ({"x-rate-limit-reset": str(int(NOW.timestamp()) + 40)}, 40),
+    ({"retry-after": "3", "ratelimit-reset": "12"}, 3),
+]
+
+
+@pytest.mark.parametrize(("headers", "expected"), WAITS)
+def test_the_time_to_wait_is_read_in_each_vendors_way(headers: dict[str, str], expected: float | None) -> None:
+    assert wait_seconds(headers, NOW) == expected
+
+
+@asynccontextmanager
+async def server(respond: Respond) -> AsyncIterator[str]:
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await respond(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.create_task(talk(reader, writer)))
+
+    running = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = running.sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}/x"
+    finally:
+        running.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def raised(method: str, respond: Respond) -> DeskError:
+    async with server(respond) as url, client() as shared:
+        door = Door(shared, "Site", now)
+        with pytest.raises(DeskError) as caught:
+            await (door.read if method == "GET" else door.write)(Ask(method, url))
+    return caught.value
+
+
+def says(head: str, body: bytes = b"") -> Respond:
+    async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {head}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    return respond
+
+
+async def hangs(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc")
+    await asyncio.sleep(5)
+
+
+async def drops(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("method", "expected"), [("GET", Retry), ("POST", Unsure)])
+@pytest.mark.parametrize("respond", [drops, hangs, says("200 OK\r\ncontent-length: 100", b"abc"), says("nonsense")])
+async def test_a_real_connection_that_breaks_after_sending(
+    method: str, expected: type[DeskError], respond: Respond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "TOTAL", 0.2)
+
+    assert type(await raised(method, respond)) is expected
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_real_refused_connection_changed_nothing(method: str) -> None:
+    async with server(drops) as url:
+        pass
+    async with client() as shared:
+        door = Door(shared, "Site", now)
+        with pytest.raises(Retry) as caught:
+            await (door.read if method == "GET" else door.write)(Ask(method, url))
+    assert "ConnectError" in str(caught.value)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("method", "expected"), [("GET", BadAnswer), ("POST", Unsure)])
+async def test_a_small_answer_that_unpacks_to_a_big_one_is_stopped(method: str, expected: type[DeskError]) -> None:
+    body = gzip.compress(bytes(LARGEST + 1))
+    error = await raised(method, says(f"200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}", body))
+
+    assert type(error) is expected
+    assert "more than 10 MB" in str(error)
+
+
+@pytest.mark.integration
+async def test_a_declared_size_is_enough_to_refuse() -> None:
+    error = await raised("GET", says("200 OK\r\ncontent-length: 99000000"))
+
+    assert isinstance(error, BadAnswer)
+    assert "answered 94 MB, more than 10 MB" in str(error)
+
+
+@pytest.mark.integration
+async def test_a_body_that_cannot_be_unpacked_is_a_bad_answer() -> None:
+    error = await raised("GET", says("200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3", b"abc"))
+
+    assert isinstance(error, BadAnswer)
+
+
+@pytest.mark.integration
+async def test_the_shared_client_keeps_no_cookies() -> None:
+    respond = says("200 OK\r\nset-cookie: session=1; path=/\r\ncontent-length: 2", b"{}")
+    async with server(respond) as url, client() as shared:
+        await Door(shared, "Site", now).read(Ask("GET", url))
+        assert not shared.cookies
+
+
+async def test_an_address_in_an_error_has_no_path_and_no_query() -> None:
+    wire = Wire(lambda _request: httpx.Response(500))
+    async with wire.client() as shared:
+        with pytest.raises(Retry) as caught:
+            await Door(shared, "Site", now).read(Ask("GET", "https://a.test/secret-path?key=secret-key"))
+    assert "a.test" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://\x00/", "gopher://a.test/", "nonsense"])
+async def test_an_address_that_is_none_is_refused(url: str) -> None:
+    async with client() as shared:
+        with pytest.raises(Refused):
+            await Door(shared, "Site", now).write(Ask("POST", url))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("value", ["line\r\nbreak", "кириллица"])
+async def test_a_header_that_cannot_be_sent_is_refused_before_sending(value: str) -> None:
+    async with server(drops) as url, client() as shared:
+        with pytest.raises(Refused):
+            await Door(shared, "Site", now).write(Ask("POST", url, headers={"X-Key": value}))
+
+
+async def test_redirects_that_go_round_end() -> None:
+    wire = Wire(lambda _request: httpx.Response(302, headers={"location": "/again"}))
+    async with wire.client() as shared:
+        with pytest.raises(Retry):
+            await Door(shared, "Site", now).read(Ask("GET", "https://a.test/"))
+    assert len(wire.seen) == 5
+
+
+async def test_a_write_is_never_sent_on_by_a_redirect() -> None:
+    wire = Wire(lambda _request: httpx.Response(500))
+    wire.fails(answers(307, location="https://a.test/there"))
+    async with wire.client() as shared:
+        with pytest.raises(Refused):
+            await Door(shared, "Site", now).write(Ask("POST", "https://a.test/"))
+    assert len(wire.seen) == 1
+
+
+async def test_what_goes_before_a_write_may_not_take_the_lease_away() -> None:
+    soon = asyncio.get_running_loop().time() + 0.01
+    with pytest.raises(Retry, match="nothing was sent"):
+        await in_time(soon, asyncio.sleep(5), "Site")

@@ -1,0 +1,64 @@
+"""The net between a collector and a fake site: passes calls on, or plays a fault instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+Serve = Callable[[httpx.Request], httpx.Response]
+Fault = Callable[[httpx.Request, Serve], httpx.Response]
+When = Callable[[httpx.Request], bool]
+
+
+def now() -> datetime:
+    return NOW
+
+
+def answers(status: int, body: bytes | str = b"", **headers: str) -> Fault:
+    shown = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _request, _serve: httpx.Response(status, content=body, headers=shown)
+
+
+def raises(error: Callable[[str], Exception]) -> Fault:
+    def fault(_request: httpx.Request, _serve: Serve) -> httpx.Response:
+        raise error("played by a test")
+
+    return fault
+
+
+def takes_effect_then(error: Callable[[str], Exception]) -> Fault:
+    def fault(request: httpx.Request, serve: Serve) -> httpx.Response:
+        serve(request)
+        raise error("played by a test")
+
+    return fault
+
+
+def anything(_request: httpx.Request) -> bool:
+    return True
+
+
+@dataclass
+class Wire:
+    serve: Serve
+    seen: list[httpx.Request] = field(default_factory=list)
+    _faults: list[tuple[When, Fault]] = field(default_factory=list)
+
+    def fails(self, fault: Fault, when: When = anything) -> None:
+        self._faults.append((when, fault))
+
+    def heals(self) -> None:
+        self._faults.clear()
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(self._pass_on))
+
+    def _pass_on(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        fault = next((fault for when, fault in self._faults if when(request)), None)
+        return fault(request, self.serve) if fault else self.serve(request)
