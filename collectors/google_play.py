@@ -180,6 +180,7 @@ class GooglePlay:
     card = CARD
 
     def __init__(self, settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> None:
+        self.account = settings.package
         self._settings = settings
         self._brand = brand
         self._source = source
@@ -276,7 +277,7 @@ class GooglePlay:
         if not tab:
             title, text = "", title
         return Mention(
-            key=MentionKey(self._brand, CARD.name, self._settings.package, review.id),
+            key=MentionKey(self._brand, CARD.name, self.account, review.id),
             source=self._source,
             title=tidy(title),
             text=tidy(text),

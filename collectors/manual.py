@@ -92,6 +92,7 @@ class NoReply:
     """What a source that only brings mentions answers when asked for more. `read` is the source's own."""
 
     card = MANUAL
+    account = ""
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         return Batch([], cursor or "")

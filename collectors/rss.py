@@ -69,7 +69,7 @@ class Rss(NoReply):
         self._brand = brand
         self._source = source
         self._door = Door(http, CARD.title, now)
-        self._account = account_of(settings.url)
+        self.account = account_of(settings.url)
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         last = Cursor.model_validate_json(cursor) if cursor else Cursor()
@@ -104,7 +104,7 @@ class Rss(NoReply):
         published, only_modified = _time(entry)
         link = unwrapped(entry.get("link", ""))
         return Mention(
-            key=MentionKey(self._brand, CARD.name, self._account, _identity(entry, link, title)),
+            key=MentionKey(self._brand, CARD.name, self.account, _identity(entry, link, title)),
             source=self._source,
             kind=self._settings.kind,
             site=urlsplit(link).hostname or "",

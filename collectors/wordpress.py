@@ -152,7 +152,7 @@ class WordPress:
         self._door = Door(http, CARD.title, now, said_by_wordpress, CODES)
         pair = f"{settings.user}:{settings.app_password.get_secret_value()}"
         self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        self._account = self._base.split("://", 1)[1]
+        self.account = self._base.split("://", 1)[1]
         self._pretty = True
         self._me: Me | None = None
 
@@ -329,7 +329,7 @@ class WordPress:
         return Mention(key=self._key(number), source=self._source, kind="comment", text="", deleted=True)
 
     def _key(self, number: int) -> MentionKey:
-        return MentionKey(self._brand, CARD.name, self._account, str(number))
+        return MentionKey(self._brand, CARD.name, self.account, str(number))
 
 
 def _official(comment: Comment) -> OfficialReply:

@@ -24,8 +24,8 @@ from desk.work import LEASES, Prio, Row, Work
 LONGEST_TXT = 100_000
 """Bytes of a .txt file read as the text a person was asked for."""
 
-Recognise = Callable[[str], tuple[str, str]]
-"""An address → (platform's name or "", the mention's id on it or "")."""
+Recognise = Callable[[str, str], tuple[MentionKey, str] | None]
+"""(brand, address) → the mention on one of the brand's own platforms and its source; None: none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +163,13 @@ class Hearing:
         return here[0], typed.text.strip()
 
     def _brought(self, rules: Rules, url: str, text: str, author: str) -> Mention:
-        platform, external_id = self.recognise(url) if url else ("", "")
-        key = MentionKey(rules.brand, platform or "manual", rules.brand, external_id or url or _fold(text))
+        """On one of the brand's own platforms it can be answered there; elsewhere by hand."""
+        known = self.recognise(rules.brand, url) if url else None
+        by_hand = MentionKey(rules.brand, "manual", rules.brand, url or _fold(text))
+        key, source = known or (by_hand, "")
+        site = "" if known else _site(url)
         return Mention(
-            key=key, source="", text=text or url, kind="post", url=url, site=_site(url), author=Author(name=author)
+            key=key, source=source, text=text or url, kind="post", url=url, site=site, author=Author(name=author)
         )
 
 

@@ -98,6 +98,8 @@ class Platform(Protocol):
     """
 
     card: PlatformCard
+    account: str
+    """The account's name in the keys of its mentions."""
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         """Mentions created or changed after `cursor` (with overlap), or after `since` on the first poll.

@@ -59,35 +59,9 @@ class Poll:
 
     async def apply(self, unit: Unit, row: Row, fetched: Batch | None) -> Verdicts:
         ref = self.source(row.payload["source"])
-        if ref is None or fetched is None:
-            return Done()
-        status = await unit.source(ref.key)
-        await unit.enqueue(*await self._changed(unit, row, ref, status, fetched.mentions))
-        if fetched.note:
-            await unit.enqueue(*self._told(ref, "source_note", fetched.note, f"{ref.key}:{fetched.note}"))
-        await unit.set_source(_success(status, fetched, unit.now))
+        if ref is not None and fetched is not None:
+            await store_batch(unit, self.directory(), ref, fetched, str(row.id), row.created_at)
         return Done()
-
-    async def _changed(
-        self, unit: Unit, row: Row, ref: SourceRef, status: SourceStatus, mentions: list[Mention]
-    ) -> list[Work]:
-        """What is new or says something else than before; the overlap of readings goes no further than this."""
-        rules = self.directory().rules(ref.brand, ref.platform.card.name)
-        first = status.first_poll_at is None and rules is not None
-        quiet_before = row.created_at - rules.sla.limit if first and rules is not None else None
-        return [
-            receive(m, f"receive:{row.id}:{m.key.external_id}", quiet_before)
-            for m in mentions
-            if _news(m, await unit.mention(m.key))
-        ]
-
-    def _told(self, ref: SourceRef, what: str, why: str, idem: str) -> list[Work]:
-        rules = self.directory().rules(ref.brand, ref.platform.card.name)
-        if rules is None:
-            return []
-        room = rules.staff_room
-        payload = {"room": room, "thread": "", "what": what, "source": ref.key, "reason": why, "brand": ref.brand}
-        return [Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=f"told:{idem}", prio=Prio.ALARM)]
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         ref = self.source(row.payload["source"])
@@ -99,10 +73,38 @@ class Poll:
         await unit.set_source(status)
         if status.failures == (1 if isinstance(error, NeedsLogin) else ALARM_AFTER):
             since = status.last_success_at or unit.now
-            await unit.enqueue(*self._told(ref, "source_failing", reason(error), f"{ref.key}:{since.isoformat()}"))
+            await unit.enqueue(
+                *_told(self.directory(), ref, "source_failing", reason(error), f"{ref.key}:{since.isoformat()}")
+            )
         if isinstance(error, Retry) and error.after is not None:
             return Later(unit.now + timedelta(seconds=error.after), reason(error), count=False)
         return Done()
+
+
+async def store_batch(
+    unit: Unit, directory: Directory, ref: SourceRef, batch: Batch, name: str, asked_at: datetime
+) -> None:
+    """What a poll brought becomes work, and the cursor moves on, in one transaction. `name` tells this poll apart."""
+    status = await unit.source(ref.key)
+    rules = directory.rules(ref.brand, ref.platform.card.name)
+    first = status.first_poll_at is None and rules is not None
+    quiet_before = asked_at - rules.sla.limit if first and rules is not None else None
+    for mention in batch.mentions:
+        # The overlap of two readings goes no further than this: only what is new or says something else is work.
+        if _news(mention, await unit.mention(mention.key)):
+            await unit.enqueue(receive(mention, f"receive:{name}:{':'.join(mention.key)}", quiet_before))
+    if batch.note:
+        await unit.enqueue(*_told(directory, ref, "source_note", batch.note, f"{ref.key}:{batch.note}"))
+    await unit.set_source(_success(status, batch, unit.now))
+
+
+def _told(directory: Directory, ref: SourceRef, what: str, why: str, idem: str) -> list[Work]:
+    rules = directory.rules(ref.brand, ref.platform.card.name)
+    if rules is None:
+        return []
+    room = rules.staff_room
+    payload = {"room": room, "thread": "", "what": what, "source": ref.key, "reason": why, "brand": ref.brand}
+    return [Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=f"told:{idem}", prio=Prio.ALARM)]
 
 
 def _news(mention: Mention, known: StoredMention | None) -> bool:

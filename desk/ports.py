@@ -400,7 +400,8 @@ class Job(Protocol):
     `apply` runs in the transaction that marks the row done, so its writes happen exactly once.
     """
 
-    lease: timedelta
+    @property
+    def lease(self) -> timedelta: ...
 
     async def fetch(self, row: Row) -> Any:
         """Read the outside world; may raise desk.errors.Retry. No transaction is open."""
@@ -431,7 +432,8 @@ class Effect(Protocol):
     Unsure: cannot be known, `unknown` decides.
     """
 
-    lease: timedelta
+    @property
+    def lease(self) -> timedelta: ...
 
     def grace(self, row: Row) -> timedelta: ...
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts: ...

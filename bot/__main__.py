@@ -1,0 +1,184 @@
+"""`replydesk`: the commands people type. Each imports only what it needs, so that it answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+cli = typer.Typer(
+    help="A response desk in chat: negative reviews become cases, approved replies go back to the platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(help="The database.", no_args_is_help=True)
+cli.add_typer(db, name="db")
+
+USAGE = 2
+"""Exit status for faults of configuration or usage (contract §2)."""
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", envvar="REPLYDESK_CONFIG", help="The configuration file.", dir_okay=False)
+]
+DEFAULT = Path("config.toml")
+
+
+def say(text: str) -> None:
+    """For people: to stderr, where no result is disturbed."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def stop(text: str, status: int = 1) -> typer.Exit:
+    say(text)
+    return typer.Exit(status)
+
+
+def configured(path: Path) -> Config:
+    """The configuration; all its faults, and exit status 2, where it has any."""
+    from bot.config import ConfigFaults, load
+
+    try:
+        return load(path)
+    except ConfigFaults as faults:
+        raise stop("\n".join(str(fault) for fault in faults.faults), USAGE) from None
+
+
+def go(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run to the end; the desk's own errors become one line and status 1."""
+    from desk.errors import DeskError
+    from storage.database import StoreBusy
+
+    try:
+        status = asyncio.run(work)
+    except (DeskError, StoreBusy) as error:
+        raise stop(str(error)) from None
+    except KeyboardInterrupt:
+        raise stop("stopped") from None
+    if status:
+        raise typer.Exit(status)
+
+
+@cli.command()
+def run(config: ConfigPath = DEFAULT) -> None:
+    """The desk, in the foreground, until SIGINT or SIGTERM."""
+    settings = configured(config)
+    from bot.run import run_desk
+
+    go(run_desk(settings, config))
+
+
+@cli.command()
+def check(
+    config: ConfigPath = DEFAULT,
+    online: Annotated[
+        bool, typer.Option(help="Also ask the messengers, sources, database and AI.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
+) -> None:
+    """All faults of the configuration at once, each with its remedy."""
+    from bot.check import check as find
+    from bot.check import report
+
+    faults = find(config, online=online)
+    print(report(faults, as_json=as_json)) if as_json else say(report(faults, as_json=False))
+    if faults:
+        raise typer.Exit(USAGE)
+
+
+@cli.command()
+def demo(
+    speed: Annotated[float, typer.Option(min=0.01, help="60 = sample reviews arrive 60 times faster.")] = 1.0,
+    port: Annotated[int, typer.Option(help="Of the page; 0 takes a free one.")] = 8900,
+) -> None:
+    """The sandbox and a desk in it: play staff and client in the browser. No account, no key, no network."""
+    from bot.demo import run_demo
+
+    go(run_demo(speed, port))
+
+
+@cli.command()
+def sources(config: ConfigPath = DEFAULT) -> None:
+    """Each source: platform, abilities, last success, lag, last error."""
+    settings = configured(config)
+    from bot.reports.sources import show_sources
+
+    go(show_sources(settings, config))
+
+
+@cli.command()
+def collect(
+    source: str,
+    config: ConfigPath = DEFAULT,
+    since: Annotated[datetime | None, typer.Option(help="Read from this time (UTC) instead of the cursor.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print what was read, store nothing.")] = False,
+) -> None:
+    """One poll of SOURCE, printed as JSON lines."""
+    settings = configured(config)
+    from bot.reports.sources import collect_once
+
+    go(collect_once(settings, config, source, since, dry_run))
+
+
+@cli.command()
+def digest(
+    client: str,
+    config: ConfigPath = DEFAULT,
+    day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Local date; today.")] = None,
+    send: Annotated[bool, typer.Option(help="Send it to the client's rooms.")] = False,
+) -> None:
+    """The digest of CLIENT as its staff and the client see it."""
+    settings = configured(config)
+    from bot.reports.digest import show_digest
+
+    go(show_digest(settings, config, client, _day(day), send))
+
+
+@cli.command()
+def export(
+    client: str,
+    out: Annotated[Path, typer.Option(help="A file ending in .csv or .jsonl.")],
+    config: ConfigPath = DEFAULT,
+    since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
+) -> None:
+    """One row a round of CLIENT's cases."""
+    settings = configured(config)
+    from bot.reports.exporting import export_client
+
+    go(export_client(settings, config, client, _day(since), _day(until), out))
+
+
+@db.command()
+def upgrade(config: ConfigPath = DEFAULT) -> None:
+    """Bring the database's schema up to date (`run` does so at its start)."""
+    settings = configured(config)
+
+    async def work() -> None:
+        from storage.store import open_store
+
+        store = await open_store(settings.database.url.get_secret_value())
+        await store.close()
+        say("the database is up to date")
+
+    go(work())
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

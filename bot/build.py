@@ -1,0 +1,204 @@
+"""The one wiring point: configuration in, a desk ready to run out. Nothing else knows all the parts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from pathlib import Path
+
+from bot.config import Config
+from bot.directory import Directory, Live
+from bot.drafter import ai_parts
+from bot.metrics import Metrics
+from bot.rounds import KEEP_DONE, Rounds
+from bot.sources import Sources
+from collectors.http import client
+from desk.answering import Answering, Digest
+from desk.clockwork import Warnings
+from desk.errors import Broken
+from desk.hearing import Hear, Hearing
+from desk.polling import Poll
+from desk.ports import Chat, Done, Effect, Job, Probe, Unit, Verdicts
+from desk.posting import DeleteReply, Post, Publish, Watch
+from desk.receiving import Receive
+from desk.service import Desk
+from desk.showing import Answer, Breaches, Draw, File, Open, SayIt, Shows, Summary
+from desk.suggesting import Suggest
+from desk.work import LEASES, Row
+from storage.engine import Engine
+from storage.runner import no_probe
+from storage.store import SqlStore, open_store
+
+log = logging.getLogger("replydesk")
+
+PEOPLE_SHARE = 0.3
+"""Of a Telegram group's budget: kept free of backlog, so that what a person waits for never queues (engine.md)."""
+
+SLACK_GAP, SLACK_BURST = 1.3, 4
+"""Seconds between two messages of a channel's backlog: with the burst, 50 a minute, the floor of chat.update's tier."""
+
+
+ACCOUNT_BURST = 5
+"""Requests to a platform account that people wait for, on top of its pace."""
+
+
+@dataclass
+class Parts:
+    """What tests and the sandbox put in place of the real ones."""
+
+    clock: Callable[[], datetime] | None = None
+    probe: Probe = no_probe
+    scale: float = 1.0
+    chats: Mapping[str, Chat] | None = None
+
+
+@dataclass
+class Housekeeping:
+    """Job of kind "housekeeping": finished work moves to history, ids nobody redelivers any more are forgotten."""
+
+    store: SqlStore
+    lease: timedelta = LEASES["ai"]
+
+    async def fetch(self, row: Row) -> None:
+        await self.store.archive(KEEP_DONE)
+        await self.store.forget_seen(KEEP_DONE)
+
+    async def apply(self, unit: Unit, row: Row, fetched: None) -> Verdicts:
+        return Done()
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        return None
+
+
+@dataclass
+class App:
+    """A desk: everything it is made of, and how it ends."""
+
+    config: Config
+    live: Live
+    store: SqlStore
+    desk: Desk
+    hearing: Hearing
+    sources: Sources
+    rounds: Rounds
+    metrics: Metrics
+    engine: Engine = field(init=False)
+    told: set[str] = field(default_factory=set)
+    messengers: dict[str, Chat] = field(default_factory=dict)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def chat(self, room: str) -> Chat:
+        messenger = self.messengers.get(room.partition(":")[0])
+        if messenger is None:
+            raise Broken(f"{room}: no such messenger is configured")
+        return messenger
+
+    def alarm(self, room: str, reason: str) -> None:
+        """A room cannot be written to: logged once a reason, until it works again."""
+        if f"{room}: {reason}" not in self.told:
+            self.told.add(f"{room}: {reason}")
+            log.error("%s cannot be written to: %s", room, reason)
+
+    async def pace(self) -> None:
+        """Tell the store how fast each room and each account may be written to."""
+        for name, gap, burst in paces(self.config, self.live.current, self.sources):
+            await self.store.ensure_dest(name, gap, burst)
+
+    async def close(self) -> None:
+        await self.sources.close()
+        await self.stack.aclose()
+
+
+def group_pace(per_minute: int) -> tuple[float, int]:
+    """(gap, burst) that together stay one under `per_minute` in any minute, whatever the network's jitter.
+
+    The backlog gets the gap alone; people and alarms the burst on top.
+    """
+    burst = max(1, ceil(per_minute * PEOPLE_SHARE) - 1)
+    return 60 / max(1, per_minute - 1 - burst), burst
+
+
+def paces(config: Config, directory: Directory, sources: Sources) -> list[tuple[str, float, int]]:
+    """(destination, gap in seconds, burst) of every room and account."""
+    telegram = group_pace(config.telegram.group_per_minute if config.telegram else 20)
+    found = [
+        (room, *(telegram if room.startswith("telegram:") else (SLACK_GAP, SLACK_BURST)))
+        for room in sorted(_rooms(directory))
+    ]
+    for source in directory.sources():
+        ref = sources.ref(source.key)
+        if ref is not None:
+            key = ":".join(("platform", source.brand, source.platform, ref.platform.account))
+            found.append((key, 60 / ref.platform.card.pace, ACCOUNT_BURST))
+    return found
+
+
+def _rooms(directory: Directory) -> set[str]:
+    named = ((r.staff_room, r.client_room, r.leads_room) for r in directory.brands())
+    return {room for three in named for room in three if room}
+
+
+async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
+    """Opens the store and whatever needs no network. The caller closes the App."""
+    parts = parts or Parts()
+    stack = AsyncExitStack()
+    live = Live(config)
+    now = parts.clock or (lambda: datetime.now(UTC))
+    http = client()
+    stack.push_async_callback(http.aclose)
+    url, secret = config.database.url.get_secret_value(), config.desk.secret_key.get_secret_value()
+    store = await open_store(url, clock=parts.clock, secret_key=secret, rules=lambda brand: live.current.rules(brand))
+    stack.push_async_callback(store.close)
+    metrics = Metrics()
+    sources = Sources(lambda: live.current, http, now)
+    desk = Desk(store, lambda: live.current)
+    hearing = Hearing(desk, sources.recognise)
+    rounds = Rounds(store, lambda: live.current, now)
+    app = App(config, live, store, desk, hearing, sources, rounds, metrics, stack=stack)
+    app.messengers.update(parts.chats or {})
+    app.engine = Engine(
+        store, _jobs(app), _effects(app), probe=parts.probe, scale=parts.scale, settled=metrics.settled
+    )
+    return app
+
+
+def _jobs(app: App) -> dict[str, Job]:
+    def directory() -> Directory:
+        return app.live.current
+
+    store, sources = app.store, app.sources
+    drafter, judge = ai_parts(app.config, directory, app.metrics)
+    return {
+        "receive": Receive(directory, judge, app.metrics.mention),
+        "poll": Poll(store, directory, sources.ref, app.metrics.source_error),
+        "heard": Hear(app.hearing, app.chat),
+        "warn": Warnings(directory),
+        "suggest": Suggest(store, directory, drafter),
+        "publish": Publish(store, directory, sources.of),
+        "watch": Watch(store, directory, sources.of),
+        "digest": Digest(directory),
+        "housekeeping": Housekeeping(store),
+    }
+
+
+def _effects(app: App) -> dict[str, Effect]:
+    def directory() -> Directory:
+        return app.live.current
+
+    shows = (directory, app.chat, app.alarm)
+    answering = Answering(app.store, directory, app.chat)
+    return {
+        "open": Open(*shows),
+        "draw": Draw(*shows),
+        "say": SayIt(*shows),
+        "summary": Summary(*shows),
+        "alarm": Breaches(*shows),
+        "file": File(*shows),
+        "answer": Answer(Shows(*shows), answering.drawings),
+        "post": Post(directory, app.sources.of),
+        "delete_reply": DeleteReply(directory, app.sources.of),
+    }

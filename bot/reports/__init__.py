@@ -1,0 +1,1 @@
+"""Figures and texts for people outside the chats."""

@@ -1,0 +1,41 @@
+"""`replydesk export`: one row a round, as a file."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bot.config import Config
+from bot.directory import Directory
+from bot.reports.export import rows, write
+from storage.store import open_store
+
+FORMATS = (".csv", ".jsonl")
+
+
+async def export_client(
+    config: Config, path: Path, client: str, since: date | None, until: date | None, out: Path
+) -> int:
+    """0, or 2 for a client or a format that is not there. Days are the client's own, `until` included."""
+    directory = Directory(config)
+    brands = directory.brands_of(client)
+    if not brands:
+        print(f"there is no client {client}", file=sys.stderr)
+        return 2
+    if out.suffix not in FORMATS:
+        print(f"--out: {out.suffix or 'no ending'}: not built yet; end the name in .csv or .jsonl", file=sys.stderr)
+        return 2
+    zone = ZoneInfo(brands[0].timezone)
+    begin = datetime.combine(since, time(), zone) if since else datetime(2000, 1, 1, tzinfo=UTC)
+    end = datetime.combine(until + timedelta(days=1), time(), zone) if until else datetime.now(UTC)
+    store = await open_store(config.database.url.get_secret_value(), rules=directory.rules, reading=True)
+    try:
+        async with store.read() as reader:
+            found = await rows(reader, [r.brand for r in brands], begin, end, directory.rules)
+    finally:
+        await store.close()
+    write(out, found)
+    print(f"{len(found)} rows in {out}", file=sys.stderr)
+    return 0

@@ -1,0 +1,113 @@
+"""The clock of the process: APScheduler wakes `fire_due` when the next schedule is due. Nothing durable lives in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+
+from bot.directory import Directory
+from desk.answering import digest_work, local_date
+from desk.polling import poll_work
+from desk.work import Work
+from storage.schedules import Schedules, Slot
+from storage.store import SqlStore
+
+log = logging.getLogger("replydesk.rounds")
+
+LOOK = timedelta(seconds=30)
+"""The longest sleep between two looks: another replica, or a changed file, may have moved a schedule forward."""
+
+DIGEST_GRACE = timedelta(hours=12)
+"""A digest missed while the desk was down still goes out within this time."""
+
+KEEP_DONE = timedelta(days=30)
+"""Finished work older than this moves to history; platforms redeliver for hours, at most days."""
+
+
+def next_at(cron: str, zone: str, after: datetime) -> datetime:
+    """The first moment after `after` that the calendar of `zone` gives; daylight changes are the trigger's."""
+    trigger = CronTrigger.from_crontab(cron, timezone=ZoneInfo(zone))
+    moment = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+    if moment is None:
+        raise ValueError(f"{cron}: never")
+    return moment.astimezone(UTC)
+
+
+class Rounds:
+    """Keeps the schedules as the configuration wants them, and fires those that are due."""
+
+    def __init__(self, store: SqlStore, directory: Callable[[], Directory], now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._directory = directory
+        self._now = now
+        self._schedules = Schedules(store, next_at)
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self.last_fired: datetime | None = None
+
+    async def start(self) -> None:
+        await self.plan()
+        self._scheduler.start()
+        await self._fire()
+
+    async def plan(self) -> None:
+        """One schedule a polled source, one a digest, one for housekeeping; others are dropped."""
+        directory = self._directory()
+        names = ["housekeeping"]
+        await self._schedules.put("housekeeping", cron="30 3 * * *", grace=timedelta(days=1))
+        for source in directory.sources():
+            if not source.pushed:
+                names.append(f"poll:{source.key}")
+                await self._schedules.put(f"poll:{source.key}", every=source.every)
+        for client in directory.clients():
+            names.append(f"digest:{client.key}")
+            cron = f"{client.digest_at.minute} {client.digest_at.hour} * * *"
+            await self._schedules.put(f"digest:{client.key}", cron=cron, tz=client.zone, grace=DIGEST_GRACE)
+        await self._schedules.keep(names)
+
+    async def _fire(self) -> None:
+        """One failure is one look missed: the next one comes by itself."""
+        try:
+            await self._schedules.fire_due(self._work)
+            self.last_fired = self._now()
+            following = await self._schedules.next()
+        except Exception:
+            log.exception("schedules could not be looked at; the next look is in %s", LOOK)
+            following = None
+        self._again(following)
+
+    def _again(self, following: datetime | None) -> None:
+        now = self._now()
+        wait = LOOK if following is None else min(max(following - now, timedelta(seconds=0.2)), LOOK)
+        trigger = DateTrigger(datetime.now(UTC) + wait)
+        self._scheduler.add_job(self._fire, trigger, id="fire_due", replace_existing=True, misfire_grace_time=None)
+
+    def _work(self, slot: Slot) -> Sequence[Work]:
+        kind, _, key = slot.name.partition(":")
+        return WORK[kind](self, key, slot)
+
+    def _poll(self, key: str, slot: Slot) -> Sequence[Work]:
+        return [poll_work(key, slot.at)]
+
+    def _digest(self, key: str, slot: Slot) -> Sequence[Work]:
+        client = next((c for c in self._directory().clients() if c.key == key), None)
+        return [] if client is None else [digest_work(key, local_date(slot.at, client.zone))]
+
+    def _housekeeping(self, key: str, slot: Slot) -> Sequence[Work]:
+        return [Work("housekeeping", idem=f"housekeeping:{slot.at.date()}", prio=50)]
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+
+WORK: dict[str, Callable[[Rounds, str, Slot], Sequence[Work]]] = {
+    "poll": Rounds._poll,
+    "digest": Rounds._digest,
+    "housekeeping": Rounds._housekeeping,
+}

@@ -1,0 +1,74 @@
+"""The open accounts: one platform a configured source, opened when first needed, closed when it leaves the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from bot.directory import Directory, SourceConfig
+from collectors import open_platform, recognise
+from desk.mention import Mention, MentionKey
+from desk.platform import Platform
+from desk.polling import SourceRef
+
+
+class Sources:
+    """`directory` gives the configuration in force; a source whose settings changed is opened anew."""
+
+    def __init__(
+        self, directory: Callable[[], Directory], http: httpx.AsyncClient, now: Callable[[], datetime]
+    ) -> None:
+        self._directory = directory
+        self._http = http
+        self._now = now
+        self._open: dict[str, tuple[SourceConfig, Platform]] = {}
+
+    def ref(self, key: str) -> SourceRef | None:
+        """The account of a source, None where it is not configured (any more)."""
+        config = self._directory().source(key)
+        return None if config is None else SourceRef(key, config.brand, self._platform(config))
+
+    def of(self, mention: Mention) -> Platform | None:
+        """The account a mention stands under: its own source's, else the brand's one on that platform."""
+        own = self._directory().source(mention.source) if mention.source else None
+        if own is not None:
+            return self._platform(own)
+        here = [s for s in self._directory().sources() if _stands_on(s, mention.key)]
+        return self._platform(here[0]) if here else None
+
+    def recognise(self, brand: str, url: str) -> tuple[MentionKey, str] | None:
+        """The mention an address leads to on one of the brand's own platforms, with its source; None: by hand."""
+        name = recognise(url)
+        source = next((s for s in self._directory().sources() if (s.brand, s.platform) == (brand, name)), None)
+        number = _external_id(url)
+        if source is None or not number:
+            return None
+        account = self._platform(source).account
+        return MentionKey(brand, source.platform, account, number), source.key
+
+    def _platform(self, config: SourceConfig) -> Platform:
+        known = self._open.get(config.key)
+        if known is None or known[0] != config:
+            platform = open_platform(config.platform, config.settings, config.brand, config.key, self._http, self._now)
+            known = self._open[config.key] = (config, platform)
+        return known[1]
+
+    async def close(self) -> None:
+        for _, platform in self._open.values():
+            await platform.close()
+
+
+def _stands_on(source: SourceConfig, key: MentionKey) -> bool:
+    return (source.brand, source.platform) == (key.brand, key.platform)
+
+
+def _external_id(url: str) -> str:
+    """The id of one item in an address: Play's reviewId, WordPress's #comment-7."""
+    parts = urlsplit(url)
+    by_query = parse_qs(parts.query).get("reviewId", [""])[0]
+    by_fragment = re.search(r"(?:comment|review)-(.+)$", parts.fragment)
+    return by_query or (by_fragment.group(1) if by_fragment else "")
