@@ -181,7 +181,7 @@ def warning(case: Case, rules: Rules, mark: str, now: datetime) -> list[Work]:
     return [alarm(rules.room(side), item, now), alarm(room, {**item, "side": "staff", "people": leads}, now)]
 
 
-def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta = timedelta(seconds=2)) -> Work:
+def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta = timedelta(seconds=1.5)) -> Work:
     """One message that announces all cases of a room that still wait for their card."""
     return Work(
         "summary",

@@ -11,7 +11,6 @@ from desk import follow as f
 from desk.acting import must_act, on_duty, owner
 from desk.case import Approval, Case, Origin, Reply, Round, State, Version, holds, progress
 from desk.errors import NotAllowed
-from desk.mention import Mention
 from desk.platform import problems
 from desk.rules import Rules
 from desk.sla import LIMIT, TARGET
@@ -500,8 +499,10 @@ def _called(case: Case, rules: Rules) -> list[str]:
 
 def mention_edited(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """Before the answer: the difference is shown, approvals are void, the clock stays where it was."""
-    if _known(case, action.mention):
-        return Change(case, quiet=True)
+    seen = {case.mention.fingerprint}
+    if case.approvals or case.state is State.IN_APPROVAL:
+        seen.add(case.approved_fingerprint)
+    _news(seen != {action.mention.fingerprint})
     before = case.before_edit or (case.mention.text, case.mention.rating)
     state = case.state if case.state in (State.NEW, State.IN_WORK) else State.IN_WORK
     edited = replace(
@@ -523,18 +524,15 @@ def mention_edited(case: Case, action: a.MentionEdited, now: datetime, rules: Ru
     )
 
 
-def _known(case: Case, mention: Mention) -> bool:
-    """The same text and stars reported twice, and the ones that were approved if there is an approval."""
-    seen = {case.mention.fingerprint}
-    if case.approvals or case.state is State.IN_APPROVAL:
-        seen.add(case.approved_fingerprint)
-    return seen == {mention.fingerprint}
+def _news(changed: bool) -> None:
+    """The same text and stars reported twice void no approval and begin no round."""
+    if not changed:
+        raise NotAllowed("not_now")
 
 
 def mention_noted(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """Too late to stop: a reply is on its way. Staff see the difference and decide."""
-    if action.mention.fingerprint == case.mention.fingerprint:
-        return Change(case, quiet=True)
+    _news(action.mention.fingerprint != case.mention.fingerprint)
     before = case.before_edit or (case.mention.text, case.mention.rating)
     edited = replace(case, mention=case.mention.edited(action.mention), before_edit=before)
     told = f.say(edited, rules, "staff", "author_edited", owner(case, rules))
@@ -543,8 +541,7 @@ def mention_noted(case: Case, action: a.MentionEdited, now: datetime, rules: Rul
 
 def comes_back(case: Case, action: a.MentionEdited, now: datetime, rules: Rules) -> Change:
     """The author writes again after the end: a new round, nobody has it, its own clock from now."""
-    if action.mention.fingerprint == case.mention.fingerprint and case.mention_deleted_at is None:
-        return Change(case, quiet=True)
+    _news(action.mention.fingerprint != case.mention.fingerprint or case.mention_deleted_at is not None)
     before = (case.mention.text, case.mention.rating)
     mention = case.mention.edited(action.mention)
     again = _new_round(case, "author_edited", now)

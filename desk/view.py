@@ -139,6 +139,11 @@ def _approved(scene: Scene) -> bool:
     return holds(scene.case, scene.rules) and scene.rules.card.can_reply
 
 
+def _asked(scene: Scene) -> bool:
+    """Somebody is left who can decide; else the text waits for staff to take it back."""
+    return bool(approvers(scene.case, scene.rules))
+
+
 _OPEN = _B("open", when=lambda scene: bool(scene.case.mention.url))
 
 BUTTONS: dict[tuple[Side, State], tuple[_B, ...]] = {
@@ -171,10 +176,10 @@ BUTTONS: dict[tuple[Side, State], tuple[_B, ...]] = {
     ),
     **{("staff", state): (_B("reopen"),) for state in sorted(FINISHED)},
     ("client", State.IN_APPROVAL): (
-        _B("approve", "primary"),
-        _B("edit"),
-        _B("changes"),
-        _B("decline"),
+        _B("approve", "primary", when=_asked),
+        _B("edit", when=_asked),
+        _B("changes", when=_asked),
+        _B("decline", when=_asked),
         _OPEN,
     ),
     ("client", State.ANSWERED): (_B("correct"),),
@@ -518,14 +523,15 @@ class Entry(NamedTuple):
     carded: bool
 
 
-MOST_LINES = 40
-"""Lines of one summary: 40 of them stay under Telegram's 4,096 characters and 100 buttons."""
+MOST_LINES = 60
+"""Lines of one summary: with 24 letters of each text they stay under Telegram's 4,096 characters and 100 buttons."""
 
 
 def summary(entries: list[Entry], more: int, rules: Rules, now: datetime, people: tuple[Person, ...]) -> Drawing:
     """Many new cases at once, by time left, each with `Take`."""
     head = Say("summary", {"n": len(entries) + more})
-    blocks: list[Block] = [Line(head, "title"), *(Line(_summary_line(e)) for e in entries)]
+    several = len({e.case.brand for e in entries}) > 1
+    blocks: list[Block] = [Line(head, "title"), *(Line(_summary_line(e, several)) for e in entries)]
     if more:
         blocks.append(Line(Say("summary_more", {"n": more}), "dim"))
     if any(e.case.state is State.NEW for e in entries):
@@ -539,14 +545,15 @@ def summary(entries: list[Entry], more: int, rules: Rules, now: datetime, people
     return Drawing(head, tuple(blocks), rows, rules.staff_lang, rules.zone("staff"))
 
 
-def _summary_line(entry: Entry) -> Say:
+def _summary_line(entry: Entry, several: bool) -> Say:
+    """The brand is named only where the lines are of several."""
     case, rules = entry.case, entry.rules
     owner = rules.person(case.owner)
-    first = " ".join((case.mention.title or case.mention.text).split())[:48]
+    first = " ".join((case.mention.title or case.mention.text).split())[:24]
     args = {
         "link": Link(f"#{case.id}", entry.link),
         "stars": stars(case.mention.rating),
-        "brand": rules.brand_name,
+        "brand": rules.brand_name if several else "",
         "text": first,
         "target": At(case.round.clock_at + rules.sla.target),
         "owner": owner.name if owner else "",

@@ -12,8 +12,8 @@ class Prio(IntEnum):
     """Who goes first to a destination. A person's press overtakes the backlog; cosmetics give up first."""
 
     PERSON = 0
+    SUMMARY = 5
     ALARM = 10
-    SUMMARY = 15
     CARD = 20
     DIGEST = 30
     COSMETIC = 40

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,7 +26,15 @@ async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
     async with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
+        await connection.run_sync(_upgrade, revision)
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    config = configuration(connection)
+    # Alembic's environment is one a process: a store that is up to date must not disturb one being migrated.
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    if revision != "head" or MigrationContext.configure(connection).get_current_revision() != newest:
+        command.upgrade(config, revision)
 
 
 async def upgrade(url: str) -> None:

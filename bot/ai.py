@@ -1,0 +1,167 @@
+"""One AI server that speaks the OpenAI API, with the day's budget before it and its errors in the desk's words."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import openai
+
+from bot.config import Ai
+from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry
+from desk.ports import Store, Unit
+from desk.work import Work
+
+log = logging.getLogger("replydesk.ai")
+
+ANSWER = 60.0
+"""Seconds for one answer."""
+LETTERS_A_TOKEN = 2
+"""Where a server does not say what it used: Cyrillic takes about a token for two letters, English for four."""
+
+Message = Mapping[str, str]
+Count = Callable[[str, int], None]
+
+
+def _nobody(day: date) -> Sequence[Work]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Tokens of one UTC day, kept in the store: a restart or a second replica does not begin anew.
+
+    `told` makes the work that says so to people; it is stored once a day, in the transaction that used the budget up.
+    """
+
+    store: Store
+    per_day: int
+    told: Callable[[date], Sequence[Work]] = _nobody
+
+    async def check(self) -> None:
+        """Raises Refused("ai_budget") when the day's tokens are used up."""
+        async with self.store.write() as unit:
+            if await _used(unit) >= self.per_day:
+                raise Refused("ai_budget")
+
+    async def spend(self, tokens: int) -> None:
+        async with self.store.write() as unit:
+            used = await _used(unit) + tokens
+            await unit.once(_key(unit))
+            await unit.remember(_key(unit), {"tokens": used})
+            if used >= self.per_day and await unit.once(f"{_key(unit)}:told"):
+                log.warning("the AI budget of %s tokens is used up; the desk goes on without AI today", self.per_day)
+                await unit.enqueue(*self.told(unit.now.date()))
+
+
+def _key(unit: Unit) -> str:
+    return f"ai:{unit.now.date().isoformat()}"
+
+
+async def _used(unit: Unit) -> int:
+    kept = await unit.recall(_key(unit))
+    return int(kept["tokens"]) if kept else 0
+
+
+class AiServer:
+    """`count` is told the tokens used, by purpose. Close it with `close()`."""
+
+    def __init__(self, settings: Ai, budget: Budget, count: Count = lambda purpose, tokens: None, **how: Any) -> None:
+        self._client = openai.AsyncOpenAI(
+            api_key=settings.api_key.get_secret_value(),
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=ANSWER,
+            **how,
+        )
+        self._model = settings.model
+        self._budget = budget
+        self._count = count
+
+    async def ask(self, purpose: str, messages: Sequence[Message], within: float = ANSWER) -> str:
+        """The whole answer's text. Raises Refused (no budget, a no of the server's), NeedsLogin, Retry, BadAnswer.
+
+        `within` is in seconds. Neither temperature nor a limit of tokens is sent: servers disagree about
+        both, and a cut text is no use.
+        """
+        await self._budget.check()
+        try:
+            answer = await self._client.chat.completions.create(
+                model=self._model,
+                messages=list(messages),  # type: ignore[arg-type]  # plain role and content
+                timeout=within,
+            )
+        except openai.OpenAIError as error:
+            raise meaning(error) from error
+        except ValueError as error:
+            raise BadAnswer("ai_unusable") from error
+        text, reason = _read(answer)
+        await self._spent(purpose, answer, messages, text)
+        return _whole(text, reason)
+
+    async def _spent(self, purpose: str, answer: Any, messages: Sequence[Message], text: str) -> None:
+        told = getattr(getattr(answer, "usage", None), "total_tokens", None)
+        guess = sum(len(m["content"]) for m in messages) + len(text)
+        tokens = told if isinstance(told, int) and told > 0 else guess // LETTERS_A_TOKEN
+        self._count(purpose, tokens)
+        await self._budget.spend(tokens)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _read(answer: Any) -> tuple[str, str]:
+    """Text and finish reason, whatever came back: the client does not check shapes."""
+    try:
+        choice = answer.choices[0]
+        text, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+    except (AttributeError, IndexError, TypeError):
+        return "", ""
+    reason = "refusal" if refusal else str(choice.finish_reason)
+    return text if isinstance(text, str) else "", reason
+
+
+_UNFINISHED: dict[str, type[DeskError]] = {"content_filter": Refused, "refusal": Refused, "length": BadAnswer}
+
+
+def _whole(text: str, reason: str) -> str:
+    if reason in _UNFINISHED:
+        raise _UNFINISHED[reason]("ai_refused" if _UNFINISHED[reason] is Refused else "ai_unusable")
+    if not text.strip():
+        raise BadAnswer("ai_unusable")
+    return text.strip()
+
+
+def meaning(error: openai.OpenAIError) -> DeskError:
+    """What to do next about an error of the client; its reason is a key of handlers/words."""
+    if isinstance(error, openai.RateLimitError):
+        empty = error.code == "insufficient_quota"
+        return Refused("ai_quota", str(error.code)) if empty else Retry("ai_busy", _after(error))
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        return NeedsLogin("ai_login")
+    if isinstance(error, openai.APIResponseValidationError):
+        return BadAnswer("ai_unusable")
+    if (
+        isinstance(error, openai.APIStatusError)
+        and 400 <= error.status_code < 500
+        and error.status_code not in (408, 409)
+    ):
+        return Refused("ai_refused", str(error.code or error.status_code))
+    return Retry("ai_away", _after(error))
+
+
+def _after(error: openai.OpenAIError) -> float | None:
+    """Seconds the server asked for, five minutes at most: a person waits."""
+    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+    named = headers.get("retry-after", "")
+    return min(float(named), 300.0) if named.isdigit() else None
+
+
+def unfenced(text: str) -> str:
+    """An answer without the code fence that some models put around everything."""
+    found = re.fullmatch(r"```[\w-]*\n(.*?)\n?```", text.strip(), re.DOTALL)
+    return (found[1] if found else text).strip()

@@ -1,0 +1,246 @@
+"""What others call: health, metrics, mentions pushed by webhook, and the messengers' own callbacks (contract §6)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.logs import hidden
+from collectors.webhook import LARGEST, HookError, NothingUsable, Received, Rejected, TooLarge, parse
+from desk.errors import DeskError
+from desk.mention import Mention
+from desk.ports import Store, Unit
+from desk.receiving import receive
+
+log = logging.getLogger("replydesk.http")
+
+BODY_TIME = 30.0
+"""Seconds a whole body may take to arrive."""
+STORE_TIME = 25.0
+"""Seconds until a push that could not be stored is refused; senders wait 15 to 30."""
+CHECK_TIME = 5.0
+"""Seconds for one check of /readyz."""
+AT_ONCE = 100
+"""Mentions stored in one transaction: presses wait for the same writer and must not wait for a thousand mentions."""
+CLOSING = 8.0
+"""Seconds for requests under way when the desk stops; the whole desk has 10 (contract §2)."""
+
+AWAY = (SQLAlchemyError, OSError, TimeoutError, DeskError)
+"""How a store fails that cannot be written to at the moment."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Check = Callable[[], Awaitable[str]]
+"""Returns what is wrong, "" when all is well; raising is a fault too."""
+
+
+class HookSource(NamedTuple):
+    """A source that mentions are pushed to. `secret`: whsec_…"""
+
+    key: str
+    brand: str
+    secret: SecretStr
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDeps:
+    """`hook` finds a pushed source in the configuration in force; `slack` and `telegram` only where they call us."""
+
+    store: Store
+    hook: Callable[[str], HookSource | None]
+    metrics: Callable[[], Awaitable[bytes]]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    now: Callable[[], datetime] = _utc_now
+    slack: Handler | None = None
+    telegram: Handler | None = None
+
+
+class Counts(NamedTuple):
+    accepted: int = 0
+    duplicates: int = 0
+
+
+def http_app(deps: HttpDeps) -> web.Application:
+    app = web.Application(client_max_size=LARGEST)
+    edge = _Edge(deps)
+    app.router.add_get("/healthz", edge.alive)
+    app.router.add_get("/readyz", edge.ready)
+    app.router.add_get("/metrics", edge.metrics)
+    app.router.add_post("/hooks/{source}", edge.hook)
+    for path, handler in (("/slack/events", deps.slack), ("/telegram", deps.telegram)):
+        if handler is not None:
+            app.router.add_post(path, handler)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    deps: HttpDeps
+
+    async def alive(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(self, request: web.Request) -> web.Response:
+        names = list(self.deps.checks)
+        found = await asyncio.gather(*(_wrong(name, self.deps.checks[name]) for name in names))
+        reasons = {name: reason for name, reason in zip(names, found, strict=True) if reason}
+        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self.deps.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def hook(self, request: web.Request) -> web.Response:
+        source = self.deps.hook(request.match_info["source"])
+        if source is None:
+            return _error(404, "no such source")
+        try:
+            body = await _body(request)
+            secret = source.secret.get_secret_value()
+            got = parse(body, request.headers, secret, source.brand, source.key, self.deps.now())
+            async with asyncio.timeout(STORE_TIME):
+                counts = await take_in(self.deps.store, source.key, request.headers["webhook-id"], body, got)
+        except HookError as refused:
+            return _refused(source, refused)
+        except AWAY as error:
+            log.error("hook %s: not stored: %s", source.key, type(error).__name__)
+            return _error(503, "the store is not available; nothing is lost if you send this again")
+        log.info("hook %s: %s accepted, %s known, %s rejected", source.key, *counts, len(got.rejected))
+        return web.json_response({**counts._asdict(), "rejected": got.rejected}, status=202)
+
+
+async def _wrong(name: str, check: Check) -> str:
+    """Never raises: a check that does not come to an end is a reason of its own."""
+    try:
+        async with asyncio.timeout(CHECK_TIME):
+            return hidden(await check())
+    except TimeoutError:
+        return f"no answer within {CHECK_TIME:g} s"
+    except DeskError as error:
+        return hidden(str(error)) or type(error).__name__
+    except Exception as error:
+        log.warning("the check of %s failed: %s", name, type(error).__name__)
+        return type(error).__name__
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises TooLarge before anything is read where the size is announced, else as soon as it is exceeded."""
+    if (request.content_length or 0) > LARGEST:
+        raise TooLarge("larger than 1 MiB")
+    try:
+        async with asyncio.timeout(BODY_TIME):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise TooLarge("larger than 1 MiB") from None
+    except TimeoutError:
+        raise _TooSlow("the body did not arrive in time") from None
+
+
+class _TooSlow(HookError):
+    status = 408
+
+
+def _refused(source: HookSource, refused: HookError) -> web.Response:
+    log.warning("hook %s: refused with %s: %s", source.key, refused.status, refused)
+    rejected = refused.rejected if isinstance(refused, NothingUsable) else None
+    return _error(refused.status, str(refused), rejected)
+
+
+def _error(status: int, text: str, rejected: list[Rejected] | None = None) -> web.Response:
+    more = {} if rejected is None else {"accepted": 0, "duplicates": 0, "rejected": rejected}
+    headers = {"Retry-After": "30"} if status == 503 else None
+    return web.json_response({"error": text, **more}, status=status, headers=headers)
+
+
+# storing a push
+
+
+async def take_in(store: Store, source: str, push: str, body: bytes, got: Received) -> Counts:
+    """Store what a push brings as work; returns once it is committed. The same push again changes nothing.
+
+    A sender may use an id twice for different bodies: then each mention is judged for itself.
+    """
+    whole = f"hook:{source}:{push}:{hashlib.sha256(body).hexdigest()[:32]}"
+    counts = Counts()
+    for start in range(0, len(got.mentions), AT_ONCE):
+        some = list(enumerate(got.mentions[start : start + AT_ONCE], start))
+        async with store.write() as unit:
+            if start == 0 and await unit.recall(whole) is not None:
+                return Counts(duplicates=len(got.mentions))
+            new = [await _take_one(unit, source, f"hook:{source}:{push}", index, m) for index, m in some]
+            counts = Counts(counts.accepted + sum(new), counts.duplicates + len(new) - sum(new))
+            if start + AT_ONCE >= len(got.mentions):
+                await _finish(unit, whole, counts)
+    return counts
+
+
+async def _finish(unit: Unit, whole: str, counts: Counts) -> None:
+    await unit.once(whole)
+    await unit.remember(whole, dict(counts._asdict()))
+
+
+async def _take_one(unit: Unit, source: str, push: str, index: int, mention: Mention) -> bool:
+    """True where the mention is new, or says something else than it said last.
+
+    What was pushed last is remembered here, and not only read from the mention: between the push and the work that
+    stores it another push may take the words back.
+    """
+    last, says = f"hook:{source}:last:{mention.key.external_id}", _says(mention)
+    first = await unit.once(last)
+    said = await (_stored(unit, mention) if first else _pushed(unit, last))
+    if first or said != says:
+        await unit.remember(last, {"says": says})
+    if said != says:
+        await unit.enqueue(receive(mention, f"{push}:{index}:{mention.key.external_id}:{mention.fingerprint}"))
+    return said != says
+
+
+async def _stored(unit: Unit, mention: Mention) -> str | None:
+    known = await unit.mention(mention.key)
+    return None if known is None else _says(known.mention)
+
+
+async def _pushed(unit: Unit, last: str) -> str | None:
+    return (await unit.recall(last) or {}).get("says")
+
+
+def _says(mention: Mention) -> str:
+    return "deleted" if mention.deleted else mention.fingerprint
+
+
+# listening
+
+
+class Listener:
+    """The application on its address. `port` is the one in use, when 0 was asked for."""
+
+    def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._app, self._host, self.port = app, host, port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Raises OSError where the address cannot be had."""
+        runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=CLOSING)
+        await runner.setup()
+        self._runner = runner
+        await web.TCPSite(runner, self._host, self.port).start()
+        addresses: Sequence[tuple[str, int]] = runner.addresses
+        self.port = addresses[0][1]
+
+    async def stop(self) -> None:
+        """No new requests; those under way are answered, for CLOSING seconds at most."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

@@ -1,0 +1,236 @@
+"""A drawing of the desk as a Telegram message. Pure: drawing stays apart from sending."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+
+from desk.view import Button, Call, Drawing, Line, Quote, Say
+from handlers.telegram.callback import Data, pack
+from handlers.words import Renderer, say, short_url, visible
+
+LONGEST = 4096
+"""Code points after parsing. Bot API: sendMessage."""
+LONGEST_CAPTION = 1024
+"""Code points after parsing. Bot API: sendDocument."""
+LONGEST_NAME = 128
+"""Characters. Bot API: createForumTopic."""
+MOST_BUTTONS = 100
+"""Of one message, as the server counts."""
+FOLDED_FROM = 700
+"""Characters from which a quote is folded, to be opened with a tap."""
+LONGEST_ARGUMENT = 1000
+"""Characters of foreign text within a line."""
+LEAST_QUOTE = 160
+"""Characters a shortened quote keeps, however many there are."""
+
+STYLES = {"title": ("<b>", "</b>"), "dim": ("<i>", "</i>"), "alert": ("⚠️ ", ""), "plain": ("", "")}
+
+
+def escape(text: str) -> str:
+    """The three signs Telegram reads as markup (Bot API: HTML style)."""
+    return html.escape(text, quote=False)
+
+
+def linkable(url: str) -> bool:
+    """Whether Telegram takes the address: it refuses "http://localhost" as "Wrong HTTP URL"."""
+    if any(sign.isspace() or sign in '<>"' for sign in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and _public(host)
+
+
+def _public(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." in host.strip(".") and not host.rstrip(".").endswith(".localhost")
+    return not address.is_loopback and not address.is_unspecified
+
+
+def _anchor(text: str, url: str) -> str:
+    shown = escape(_anchor_text(text, url))
+    return f'<a href="{html.escape(url)}">{shown}</a>' if linkable(url) else shown
+
+
+def _anchor_text(text: str, url: str) -> str:
+    """An address that cannot be linked is shown whole where there is nothing else to show, for copying."""
+    return text or visible(short_url(url) if linkable(url) else url)
+
+
+TELEGRAM = Renderer(escape=escape, link=_anchor)
+READ = Renderer(escape=lambda text: text, link=_anchor_text)
+"""The same text as the server counts it, without marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """`length` in code points as the server counts them; `cut` holds the texts that were shortened, whole."""
+
+    html: str
+    keyboard: InlineKeyboardMarkup | None
+    length: int
+    cut: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        keyboard = self.keyboard.model_dump_json(exclude_none=True) if self.keyboard else ""
+        return hashlib.sha256(f"{self.html}\x1f{keyboard}".encode()).hexdigest()[:32]
+
+
+def render(drawing: Drawing, now: datetime, longest: int = LONGEST, links: bool = True) -> Rendered:
+    """The message. Long quotes are shortened first, by equal shares, and the message says so.
+
+    `links` False leaves link buttons out, for an address the server refused after all.
+    """
+    pen = _Pen(drawing, now)
+    drawn = pen.blocks()
+    room = longest - sum(piece.length + 1 for piece in drawn if piece.quote is None)
+    quotes = [piece.quote for piece in drawn if piece.quote is not None]
+    cut = tuple(quotes) if sum(len(q) + 1 for q in quotes) > room else ()
+    if cut:
+        drawn = [*drawn, pen.line(Line(Say("text_cut"), "dim"))]
+        drawn = _shortened(drawn, room - drawn[-1].length - 1)
+        cut = tuple(q for q in quotes if q not in {piece.quote for piece in drawn})
+    drawn = _fitting(drawn, longest)
+    body = "\n".join(piece.html for piece in drawn)
+    length = sum(piece.length for piece in drawn) + max(len(drawn) - 1, 0)
+    return Rendered(body, keyboard(drawing, pen.words, links), length, cut)
+
+
+def topic_name(drawing: Drawing, now: datetime) -> str:
+    """The name of a new topic, the case number first."""
+    name = " ".join(say(drawing.title, drawing.lang, drawing.zone, now, dated=True).split())
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    html: str
+    length: int
+    quote: str | None = None
+
+
+class _Pen:
+    """Writes the blocks of one drawing."""
+
+    def __init__(self, drawing: Drawing, now: datetime) -> None:
+        self._drawing = drawing
+        self._now = now
+
+    def words(self, what: Say, render: Renderer = READ) -> str:
+        drawing = self._drawing
+        return say(what, drawing.lang, drawing.zone, self._now, render, dated=True)
+
+    def blocks(self) -> list[_Piece]:
+        pieces = (WRITE[type(block)](self, block) for block in self._drawing.blocks)
+        return [piece for piece in pieces if piece.length]
+
+    def line(self, line: Line) -> _Piece:
+        what = _brief(line.say)
+        before, after = STYLES[line.style]
+        sign = "" if before.startswith("<") else before
+        return _Piece(f"{before}{self.words(what, TELEGRAM)}{after}", len(sign) + len(self.words(what)))
+
+    def quote(self, quote: Quote) -> _Piece:
+        return quoted(visible(quote.text))
+
+    def call(self, call: Call) -> _Piece:
+        names = [visible(p.name) for p in call.people]
+        links = [
+            f'<a href="tg://user?id={p.telegram}">{escape(name)}</a>' if p.telegram else escape(name)
+            for p, name in zip(call.people, names, strict=True)
+        ]
+        return _Piece(", ".join(links), len(", ".join(names)))
+
+
+def _brief(what: Say) -> Say:
+    """Foreign text within a line: one endless title or reason must not push out all the rest."""
+    return Say(what.key, {name: _brief_value(value) for name, value in what.args.items()})
+
+
+def _brief_value(value: Any) -> Any:
+    if isinstance(value, Say):
+        return _brief(value)
+    return _cut(value, LONGEST_ARGUMENT) if isinstance(value, str) and len(value) > LONGEST_ARGUMENT else value
+
+
+WRITE: dict[type, Callable[[_Pen, Any], _Piece]] = {Line: _Pen.line, Quote: _Pen.quote, Call: _Pen.call}
+"""One line for each kind of desk.view.Block."""
+
+
+def quoted(text: str) -> _Piece:
+    tag = "blockquote expandable" if len(text) > FOLDED_FROM else "blockquote"
+    return _Piece(f"<{tag}>{escape(text)}</blockquote>", len(text), text)
+
+
+def _shortened(drawn: Sequence[_Piece], room: int) -> list[_Piece]:
+    """Short quotes stay whole; what they leave is shared by the long ones."""
+    share = _share([len(p.quote) + 1 for p in drawn if p.quote is not None], room) - 1
+    return [p if p.quote is None or len(p.quote) <= share else quoted(_cut(p.quote, share)) for p in drawn]
+
+
+def _share(lengths: Iterable[int], room: int) -> int:
+    """The most each may take so that all together fit into `room`."""
+    waiting = sorted(lengths)
+    while waiting and waiting[0] * len(waiting) <= room:
+        room -= waiting.pop(0)
+    return max(room // len(waiting), LEAST_QUOTE) if waiting else room
+
+
+def _cut(text: str, length: int) -> str:
+    """Ends at a space where there is one near; never between a sign and what modifies it."""
+    kept = text[: length - 1]
+    while kept and _modifies(text[len(kept)]):
+        kept = kept[:-1]
+    head, space, tail = kept.rpartition(" ")
+    return f"{head if space and len(tail) < 30 else kept}…"
+
+
+def _modifies(sign: str) -> bool:
+    return sign in "\u200d\ufe0f" or "\U0001f3fb" <= sign <= "\U0001f3ff" or "\u0300" <= sign <= "\u036f"
+
+
+def _fitting(drawn: Sequence[_Piece], longest: int) -> list[_Piece]:
+    """Whole lines are dropped from the end where even the lines are too many."""
+    kept, used = [], -1
+    for piece in drawn:
+        used += piece.length + 1
+        if used > longest:
+            break
+        kept.append(piece)
+    return kept
+
+
+# buttons
+
+
+def keyboard(drawing: Drawing, words: Callable[[Say], str], links: bool = True) -> InlineKeyboardMarkup | None:
+    rows = [[made for b in row if (made := _button(b, words, links)) is not None] for row in drawing.rows]
+    rows = [row for row in rows if row]
+    while sum(map(len, rows)) > MOST_BUTTONS:
+        rows.pop()
+    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
+
+
+def _button(button: Button, words: Callable[[Say], str], links: bool) -> InlineKeyboardButton | None:
+    label = words(Say(button.label, button.args))
+    style = button.style or None
+    if button.action == "open" or button.url:
+        shown = links and linkable(button.url)
+        return InlineKeyboardButton(text=label, url=button.url, style=style) if shown else None
+    data = pack(Data(button.action, button.case, button.version, button.extra))
+    return InlineKeyboardButton(text=label, callback_data=data, style=style)
+

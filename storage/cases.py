@@ -1,0 +1,216 @@
+"""Cases with their rounds, versions, approvals and replies, each in rows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from desk.case import FINISHED, Approval, Case, Event, Reply, Round, State, Version
+from desk.errors import Gone, Retry, StaleVersion
+from desk.rules import Sla
+from storage.codec import CASE, MENTION
+from storage.mentions import new_mention
+from storage.part import Part, RulesOf
+from storage.tables import approvals, case_events, cases, mentions, places, replies, rounds, versions
+
+Item = Round | Version | Approval | Reply
+
+ROWS: dict[str, tuple[Table, type]] = {
+    "rounds": (rounds, Round),
+    "versions": (versions, Version),
+    "approvals": (approvals, Approval),
+    "replies": (replies, Reply),
+}
+"""Fields of Case that live in tables of their own, in the order of `_ORDER`."""
+
+_ORDER: dict[Table, tuple[Column[Any], ...]] = {
+    rounds: (rounds.c.n,),
+    versions: (versions.c.n,),
+    approvals: (approvals.c.version, approvals.c.at, approvals.c.step, approvals.c.person),
+    replies: (replies.c.n,),
+}
+
+COLUMNS = {"client", "brand", "state", "owner", "found_at", "lock"}
+"""Fields of Case that are columns of cases under the same name; what is not a row or a column goes into `data`."""
+
+_ELSEWHERE = {"id", "mention", *COLUMNS, *ROWS}
+
+
+def _head(case: Case) -> dict[str, Any]:
+    return {
+        "client": case.client,
+        "brand": case.brand,
+        "state": case.state.value,
+        "owner": case.owner,
+        "found_at": case.found_at,
+        "mention": MENTION.dump_python(case.mention, mode="json"),
+        "data": CASE.dump_python(case, mode="json", exclude=_ELSEWHERE),
+    }
+
+
+def _items(case: Case, name: str) -> dict[Any, Item]:
+    """The rows of one of the case's tables, by what tells them apart."""
+    if name == "approvals":
+        return {(a.version, a.step, a.person): a for a in case.approvals}
+    if name == "replies":
+        return dict(enumerate(case.replies, 1))
+    numbered: tuple[Round | Version, ...] = getattr(case, name)
+    return {item.n: item for item in numbered}
+
+
+def _values(item: Item) -> dict[str, Any]:
+    return {f.name: getattr(item, f.name) for f in fields(item)}
+
+
+async def load(db: AsyncConnection, heads: Iterable[Any]) -> list[Case]:
+    """Whole cases for rows of the table cases, in the same order, with one query a table."""
+    heads = list(heads)
+    parts: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for name, (table, _) in ROWS.items():
+        parts[name] = await _children(db, table, [head.id for head in heads])
+    return [_whole(head, {name: found.get(head.id, []) for name, found in parts.items()}) for head in heads]
+
+
+async def _children(db: AsyncConnection, table: Table, ids: list[int]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for start in range(0, len(ids), 500):
+        wanted = select(table).where(table.c.case_id.in_(ids[start : start + 500])).order_by(*_ORDER[table])
+        for row in (await db.execute(wanted)).mappings():
+            found.setdefault(row["case_id"], []).append(dict(row))
+    return found
+
+
+def _whole(head: Any, parts: dict[str, list[dict[str, Any]]]) -> Case:
+    columns = {name: getattr(head, name) for name in COLUMNS}
+    return CASE.validate_python({**head.data, **columns, **parts, "id": head.id, "mention": head.mention})
+
+
+def by_time_left(found: list[Case], rules_of: RulesOf) -> list[Case]:
+    """The least time to target first; those whose clock has stopped come last."""
+
+    def key(case: Case) -> tuple[bool, datetime, int]:
+        rules = rules_of(case.brand)
+        target: timedelta = (rules.sla if rules else Sla()).target
+        return case.round.posted_at is not None, case.round.clock_at + target, case.id
+
+    return sorted(found, key=key)
+
+
+async def open_cases(db: AsyncConnection, brands: Sequence[str] | None, rules_of: RulesOf) -> list[Case]:
+    wanted = select(cases).where(cases.c.state.not_in([state.value for state in FINISHED]))
+    if brands is not None:
+        wanted = wanted.where(cases.c.brand.in_(list(brands)))
+    return by_time_left(await load(db, await db.execute(wanted)), rules_of)
+
+
+@dataclass
+class CasePart(Part):
+    """`_seen`: cases as they stand in the database, so that only changes are written."""
+
+    _seen: dict[int, Case] = field(default_factory=dict)
+
+    async def new_case(self, case: Case, events: Sequence[Event]) -> Case:
+        """Raises Retry when another transaction has just made a case of the same mention."""
+        try:
+            mention = await new_mention(self, case)
+            statement = insert(cases).values(**_head(case), mention_id=mention, lock=0).returning(cases.c.id)
+            number: int = await self.value(statement)
+        except IntegrityError as error:
+            raise Retry("this mention has just become a case") from error
+        await self.db.execute(update(mentions).where(mentions.c.id == mention).values(case_id=number))
+        new = replace(case, id=number, lock=0)
+        for name in ROWS:
+            await self._write_rows(new, name, {}, mention)
+        await self._write_events(number, events)
+        self._seen[number] = new
+        return new
+
+    async def case(self, number: int) -> Case:
+        taken = update(cases).where(cases.c.id == number).values(lock=cases.c.lock + 1).returning(cases)
+        head = await self.first(taken)
+        if head is None:
+            raise Gone(f"there is no case {number}", what="case")
+        [case] = await load(self.db, [head])
+        self._seen[number] = case
+        return case
+
+    async def save(self, case: Case, events: Sequence[Event]) -> None:
+        """Raises StaleVersion when the case was changed by another transaction since `case` was read."""
+        held = cases.c.id == case.id, cases.c.lock == case.lock
+        statement = update(cases).where(*held).values(**_head(case)).returning(cases.c.mention_id)
+        mention = await self.value(statement)
+        if mention is None:
+            raise StaleVersion("stale_version", case=case.id)
+        before = self._seen.get(case.id) or await self._as_stored(case.id)
+        for name in ROWS:
+            await self._write_rows(case, name, _items(before, name), mention)
+        await self._write_events(case.id, events)
+        self._seen[case.id] = case
+
+    async def _as_stored(self, number: int) -> Case:
+        [case] = await load(self.db, await self.rows(select(cases).where(cases.c.id == number)))
+        return case
+
+    async def _write_rows(self, case: Case, name: str, before: dict[Any, Item], mention: int) -> None:
+        table, _ = ROWS[name]
+        after = _items(case, name)
+        more = {"mention_id": mention} if "mention_id" in table.c else {}
+        for key in before.keys() - after.keys():
+            await self._drop_row(table, case.id, key)
+        for key, item in after.items():
+            if before.get(key) != item:
+                place = {"n": key} if name == "replies" else {}
+                await self.put(table, case_id=case.id, **place, **_values(item), **more)
+
+    async def _drop_row(self, table: Table, number: int, key: Any) -> None:
+        columns = [column for column in table.primary_key if column.name != "case_id"]
+        values = key if isinstance(key, tuple) else (key,)
+        same = [column == value for column, value in zip(columns, values, strict=True)]
+        await self.db.execute(delete(table).where(table.c.case_id == number, *same))
+
+    async def _write_events(self, number: int, events: Sequence[Event]) -> None:
+        rows = [
+            {
+                "case_id": number,
+                "round": event.round,
+                "kind": event.kind,
+                "actor": event.actor,
+                "at": event.at,
+                "data": event.data,
+            }
+            for event in events
+        ]
+        if rows:
+            await self.db.execute(insert(case_events), rows)
+
+    async def uncarded(self, room: str) -> list[Case]:
+        """Cases without a card yet whose staff room this is, by time left."""
+        carded = select(rounds.c.case_id).where(rounds.c.carded_at.is_not(None))
+        finished = [state.value for state in FINISHED]
+        wanted = select(cases).where(cases.c.state.not_in(finished), cases.c.id.not_in(carded))
+        found = await load(self.db, await self.rows(wanted))
+        rooms = await self.rows(_staff_rooms([case.id for case in found]))
+        at = {row.case_id: row.room for row in rooms}
+        here = [case for case in found if at.get(case.id, self._staff_room(case)) == room]
+        return by_time_left(here, self.rules_of)
+
+    def _staff_room(self, case: Case) -> str:
+        rules = self.rules_of(case.brand)
+        return rules.staff_room if rules else ""
+
+    async def open_cases(self, brands: Sequence[str] | None = None) -> list[Case]:
+        return await open_cases(self.db, brands, self.rules_of)
+
+
+def _staff_rooms(numbers: list[int]) -> Any:
+    return select(places.c.case_id, places.c.room).where(places.c.side == "staff", places.c.case_id.in_(numbers))
+
+
+def states_of(rows: Iterable[Any]) -> dict[tuple[str, State], int]:
+    return {(brand, State(state)): count for brand, state, count in rows}

@@ -1,0 +1,135 @@
+"""Which rows may run now, and taking them: one statement, the same on both stores (engine.md, Claim)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from desk.work import Prio
+from storage.tables import dest, work
+from storage.types import Utc
+from storage.waiting import is_in, ready
+
+TICK = 1e-6
+"""Seconds. Sums of floats near 2**31 are off by less; without it a token is refused at the very moment it is due."""
+
+
+def seconds(moment: datetime) -> float:
+    return moment.timestamp()
+
+
+def allowance(urgent: ColumnElement[bool]) -> Case[float]:
+    """How far ahead of its pace a destination may be used: a burst by people and alarms, nothing by the backlog."""
+    return case((urgent, (dest.c.burst - 1) * dest.c.gap), else_=0.0)
+
+
+def _urgent() -> ColumnElement[bool]:
+    return work.c.prio <= int(Prio.ALARM)
+
+
+def first_in_lane() -> ColumnElement[bool]:
+    """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken."""
+    before = work.alias("before")
+    states: list[Any] = [literal_column(f"'{state}'") for state in ("ready", "running", "parked")]
+    earlier = and_(
+        before.c.lane == work.c.lane,
+        before.c.lane != literal_column("''"),
+        before.c.id < work.c.id,
+        before.c.state.in_(states),
+    )
+    return ~exists().where(earlier)
+
+
+def _token(now: datetime) -> ColumnElement[bool]:
+    return or_(dest.c.name.is_(None), dest.c.tat <= seconds(now) + allowance(_urgent()) + TICK)
+
+
+def _order(of: Any) -> tuple[Any, ...]:
+    return of.c.prio, of.c.deadline.is_(None), of.c.deadline, of.c.id
+
+
+def _fit(kinds: Iterable[str], now: datetime, in_lane: ColumnElement[bool]) -> Select[Any]:
+    """Rows that could run, numbered within their destination: each of its rows has to find a token of its own."""
+    alone = case((dest.c.name.is_(None), work.c.id), else_=0)
+    nth = func.row_number().over(partition_by=(func.coalesce(dest.c.name, ""), alone), order_by=_order(work))
+    return (
+        select(work.c.id, nth.label("nth"))
+        .select_from(work.outerjoin(dest, dest.c.name == work.c.dest))
+        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), in_lane, _token(now))
+    )
+
+
+def claim(
+    leases: Mapping[str, timedelta], now: datetime, owner: str, limit: int, in_lane: ColumnElement[bool]
+) -> Update:
+    """`leases`: of each kind this code knows. Another replica's claim is skipped, not waited for."""
+    fit = _fit(leases, now, in_lane).cte("fit")
+    pick = (
+        select(work.c.id)
+        .join(fit, fit.c.id == work.c.id)
+        .where(fit.c.nth == 1, ready())
+        .order_by(*_order(work))
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=work)
+        .cte("pick")
+    )
+    until = case(*((work.c.kind == kind, literal(now + lease, Utc())) for kind, lease in leases.items()))
+    return (
+        update(work)
+        .where(work.c.id.in_(select(pick.c.id)))
+        .values(state="running", owner=owner, lease_until=until, attempts=work.c.attempts + 1)
+        .returning(work)
+    )
+
+
+def take_token(name: str, prio: int, now: datetime) -> Update:
+    """Touches one row, or none where the destination has no token left."""
+    at = seconds(now)
+    base = case((dest.c.tat > at, dest.c.tat), else_=at)
+    free = dest.c.tat <= at + allowance(literal(prio <= Prio.ALARM)) + TICK
+    return update(dest).where(dest.c.name == name, free).values(tat=base + dest.c.gap)
+
+
+def unclaim(ids: Sequence[int]) -> Update:
+    return (
+        update(work)
+        .where(work.c.id.in_(ids))
+        .values(state="ready", owner="", lease_until=null(), attempts=work.c.attempts - 1)
+    )
+
+
+def next_run(kinds: Iterable[str], now: datetime) -> Select[Any]:
+    return select(func.min(work.c.run_at)).where(ready(), work.c.run_at > now, work.c.kind.in_(list(kinds)))
+
+
+def next_token(kinds: Iterable[str], now: datetime) -> Select[Any]:
+    """Seconds since 1970 at which the next row that is due gets a token."""
+    free_at = dest.c.tat - allowance(_urgent())
+    return (
+        select(func.min(free_at))
+        .select_from(work.join(dest, dest.c.name == work.c.dest))
+        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), free_at > seconds(now) + TICK)
+    )
+
+
+def running(*more: ColumnElement[bool]) -> Select[Any]:
+    """Rows to give back; another replica that does the same is skipped."""
+    return select(work).where(is_in("running"), *more).order_by(work.c.id).with_for_update(skip_locked=True)

@@ -1,0 +1,211 @@
+"""Connections: what SQLite and PostgreSQL need so that the rest of the code is the same for both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, func, make_url, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there the desk relies on being started once.
+    fcntl = None  # type: ignore[assignment]
+
+BUSY_TIMEOUT = 10_000
+"""Milliseconds SQLite waits for another connection's lock, of a backup for example."""
+
+IDLE_TIMEOUT = 10_000
+"""Milliseconds after which PostgreSQL undoes a transaction that does nothing. No transaction of the desk waits for the
+outside; one of a frozen replica would hold its rows, and with them the others, for as long as it is frozen."""
+
+DEADLOCK = "40P01"
+
+POOL = 8
+CHANNEL = "replydesk_work"
+
+
+class StoreBusy(Exception):
+    """Another process works on this SQLite file."""
+
+
+def read_url(url: str) -> URL:
+    """Raises ValueError for anything but the two stores the desk runs on."""
+    parsed = make_url(url)
+    if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise ValueError(f"database url starts with sqlite+aiosqlite:// or postgresql+asyncpg://, not {url!r}")
+    if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise ValueError("a SQLite desk needs a file: sqlite+aiosqlite:///replydesk.db")
+    return parsed
+
+
+def connect_sqlite(url: URL, *, writing: bool) -> AsyncEngine:
+    """Writers queue for one connection and begin IMMEDIATE.
+
+    With the driver's deferred BEGIN two thirds of read-then-write transactions fail as "database is locked": the second
+    one to write cannot go on from a snapshot that is no longer the newest, however long it waits.
+    """
+    size = 1 if writing else POOL
+    engine = create_async_engine(
+        url,
+        connect_args={"isolation_level": None},
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+    )
+    pragmas = [f"busy_timeout={BUSY_TIMEOUT}", "foreign_keys=ON", "synchronous=FULL"]
+    pragmas.append("journal_mode=WAL" if writing else "query_only=ON")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_up(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
+    how: dict[str, Any] = {} if writing else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return create_async_engine(
+        url,
+        pool_size=POOL,
+        max_overflow=POOL,
+        pool_pre_ping=True,
+        execution_options=how,
+        connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT)}},
+    )
+
+
+class FileLock:
+    """One process a SQLite file, by a lock the system drops when the process ends, however it ends."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.lock")
+        self._fd: int | None = None
+
+    def take(self) -> None:
+        """Raises StoreBusy, naming the holder."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if fcntl is not None:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
+            os.close(fd)
+            raise StoreBusy(
+                f"{self._path.with_suffix('')} is in use by another desk (process {holder}). Stop it first, "
+                "or move to PostgreSQL, which several desks can share."
+            ) from None
+        os.truncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class Database:
+    """Both engines of one store. `clock`, where given, stands in for the database's own clock.
+
+    `reading`: no lock is taken and writing fails, so that a command can look while a desk runs.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], datetime] | None = None, *, reading: bool = False) -> None:
+        self.url = read_url(url)
+        self.sqlite = self.url.drivername.startswith("sqlite")
+        connect = connect_sqlite if self.sqlite else connect_postgres
+        file = Path(self.url.database or "")
+        if self.sqlite and reading and not file.exists():
+            raise FileNotFoundError(f"{file}: there is no such database yet")
+        self._lock = FileLock(file) if self.sqlite and not reading else None
+        if self._lock is not None:
+            self._lock.take()
+        self.writer = connect(self.url, writing=True)
+        self.reader = connect(self.url, writing=False)
+        self._clock = clock
+        self._reading = reading
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction. Raises RuntimeError where the store was opened for reading."""
+        if self._reading:
+            raise RuntimeError("this store was opened for reading")
+        return self.writer.begin()
+
+    async def now(self, connection: AsyncConnection) -> datetime:
+        """Aware UTC. On PostgreSQL the server's clock, so that replicas agree about leases."""
+        if self._clock is not None:
+            return self._clock()
+        if self.sqlite:
+            return datetime.now(UTC)
+        moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return moment.astimezone(UTC)
+
+    async def notify(self, connection: AsyncConnection) -> None:
+        """Wake the other replicas when this transaction commits."""
+        if not self.sqlite:
+            await connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+    async def close(self) -> None:
+        await self.reader.dispose()
+        await self.writer.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def crossed(error: DBAPIError) -> bool:
+    """PostgreSQL gave up one of two transactions that waited for each other: it did nothing and may be repeated."""
+    return getattr(error.orig, "sqlstate", None) == DEADLOCK
+
+
+@asynccontextmanager
+async def _session(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, asyncio.Event]]:
+    """A connection kept for what lasts as long as it does, and the event that it is lost. It never goes back to the
+    pool."""
+    lost = asyncio.Event()
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_termination_listener(lambda _: lost.set())
+        try:
+            yield connection, lost
+        finally:
+            await connection.invalidate()
+
+
+async def listen(engine: AsyncEngine, heard: Callable[[], None], again: float = 1.0) -> None:
+    """Call `heard` for each notification, for ever; a lost connection is made anew after `again` seconds."""
+    while True:
+        with suppress(DBAPIError, OSError):
+            async with _session(engine) as (connection, lost):
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                await driver.add_listener(CHANNEL, lambda *_: heard())
+                heard()
+                await lost.wait()
+        await asyncio.sleep(again)
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine, name: str, again: float = 1.0) -> AsyncIterator[asyncio.Event]:
+    """Wait until no other process is inside under this name. The event is set when that can no longer be promised."""
+    ours = select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))
+    async with _session(engine) as (connection, lost):
+        while not (await connection.execute(ours)).scalar_one():
+            await asyncio.sleep(again)
+        yield lost

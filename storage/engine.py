@@ -1,0 +1,169 @@
+"""The loop: claim what may run, run it, renew what is held, return what others let fall."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.exc import SQLAlchemyError
+
+from desk.ports import Effect, Job, Probe
+from storage import claim, queue
+from storage.queue import Held
+from storage.runner import Runner, Settled, backoff, no_probe, reason
+from storage.store import SqlStore, Waiting
+
+log = logging.getLogger("replydesk.engine")
+
+POLL = 1.0
+"""Seconds between two looks at the table when nothing wakes the loop: a lost notification costs no more than this."""
+
+AWAY = (SQLAlchemyError, OSError)
+
+
+class Engine(Runner):
+    """Runs a store's work in this process. Any number of them may share a PostgreSQL store.
+
+    `slots`: rows at a time. `scale` shortens leases and time-outs for tests. Kinds that neither `jobs` nor `effects`
+    know stay ready; `unknown` tells of them.
+    """
+
+    def __init__(
+        self,
+        store: SqlStore,
+        jobs: Mapping[str, Job],
+        effects: Mapping[str, Effect],
+        *,
+        name: str = "desk",
+        probe: Probe = no_probe,
+        slots: int = 32,
+        scale: float = 1.0,
+        http_timeout: timedelta = timedelta(seconds=15),
+        backoff: Callable[[int], float] = backoff,
+        settled: Settled | None = None,
+    ) -> None:
+        super().__init__(
+            store,
+            jobs,
+            effects,
+            probe=probe,
+            scale=scale,
+            http_timeout=http_timeout,
+            backoff=backoff,
+            settled=settled,
+        )
+        self._name = f"{name}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._passes = count(1)
+        self._slots = slots
+        self._tasks: dict[asyncio.Task[None], Held] = {}
+        self._stir = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._stop_within: float | None = None
+
+    async def run(self) -> None:
+        """Until `stop()`."""
+        self._ended.clear()
+        unwatch = self._store.watch(self._stir.set)
+        keeper = asyncio.create_task(self._keep())
+        try:
+            while self._stop_within is None:
+                if keeper.done():
+                    keeper.result()  # without it leases would silently run out
+                self._stir.clear()
+                if not await self._claim_pass():
+                    await self._rest()
+        finally:
+            unwatch()
+            await self._let_go(self._stop_within or 0.0)
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            self._ended.set()
+
+    async def stop(self, within: float = 8.0) -> None:
+        """Claim nothing more; rows not finished `within` seconds are handed back. Returns when `run` is over."""
+        self._stop_within = within
+        self._stir.set()
+        await self._ended.wait()
+
+    async def drain(self) -> None:
+        """Run all that is due now, and what follows from it, to its end, without the loop."""
+        while True:
+            claimed = await self._claim_pass()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            elif not claimed:
+                return
+
+    async def unknown(self) -> list[Waiting]:
+        """Waiting work of kinds this code does not know, newer code's for example."""
+        return [waiting for waiting in await self._store.waiting() if waiting.kind not in self._leases]
+
+    async def _claim_pass(self) -> int:
+        free = self._slots - len(self._tasks)
+        if free <= 0 or not self._leases:
+            return 0
+        owner = f"{self._name}/{next(self._passes)}"
+        try:
+            async with self._store.write() as unit:
+                taken = await queue.take(unit, self._leases, owner, free, self._in_lane())
+        except AWAY as error:
+            log.warning("nothing could be claimed: %s", reason(error))
+            return 0
+        for held in taken:
+            self._start(held)
+        return len(taken)
+
+    def _in_lane(self) -> ColumnElement[bool]:
+        return claim.first_in_lane()
+
+    def _start(self, held: Held) -> None:
+        task = asyncio.create_task(self.run_row(held), name=f"{held.row.kind} {held.row.id}")
+        self._tasks[task] = held
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._stir.set()
+
+    async def _rest(self) -> None:
+        """Until something is stirred, comes due or gets its token, and never longer than POLL."""
+        wait = POLL
+        if len(self._tasks) < self._slots:
+            with suppress(*AWAY):
+                pause = await self._store.pause(self._leases)
+                wait = POLL if pause is None else min(POLL, max(pause, 0.0) + 0.001)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._stir.wait()
+
+    async def _keep(self) -> None:
+        """Renew at a third of the shortest lease; first our own, so that a loop that was held up loses nothing."""
+        third = min((lease.total_seconds() for lease in self._leases.values()), default=POLL) / 3
+        while True:
+            await asyncio.sleep(third)
+            try:
+                async with self._store.write() as unit:
+                    await queue.renew(unit, list(self._tasks.values()))
+                    returned = await queue.return_expired(unit)
+            except AWAY as error:
+                log.warning("leases could not be renewed: %s", reason(error))
+                continue
+            if returned:
+                log.warning("%s abandoned rows are ready again", returned)
+
+    async def _let_go(self, within: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1.0)

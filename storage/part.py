@@ -1,0 +1,63 @@
+"""What the parts of a unit of work share: its connection, its moment, and statements both stores understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from desk.rules import Rules
+
+RulesOf = Callable[[str], Rules | None]
+"""What is agreed for a brand, None where the configuration no longer has it."""
+
+
+@dataclass
+class Part:
+    """`now` is aware UTC and does not move within the transaction; `began`: the monotonic clock, read just before it.
+
+    `stirred`: work was added or brought forward.
+    """
+
+    db: AsyncConnection
+    now: datetime
+    began: float
+    rules_of: RulesOf
+    stirred: bool = False
+
+    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        return (await self.db.execute(statement)).all()
+
+    async def first(self, statement: Executable) -> Row[Any] | None:
+        return (await self.db.execute(statement)).first()
+
+    async def value(self, statement: Executable) -> Any:
+        return (await self.db.execute(statement)).scalar()
+
+    async def change(self, statement: Executable) -> int:
+        """Rows touched."""
+        result = await self.db.execute(statement)
+        assert isinstance(result, CursorResult)
+        return result.rowcount
+
+    def insert(self, table: Table) -> Insert:
+        """An INSERT with ON CONFLICT, spelled alike by both dialects."""
+        make: Any = postgresql.insert if self.db.dialect.name == "postgresql" else sqlite.insert
+        statement: Insert = make(table)
+        return statement
+
+    async def put(self, table: Table, **values: Any) -> None:
+        """Insert, or overwrite the row with the same primary key."""
+        keys = [column.name for column in table.primary_key]
+        rest = {name: value for name, value in values.items() if name not in keys}
+        statement = self.insert(table).values(values)
+        if rest:
+            await self.db.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+        else:
+            await self.db.execute(statement.on_conflict_do_nothing(index_elements=keys))

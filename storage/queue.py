@@ -1,0 +1,227 @@
+"""Taking work, holding it, and giving it back or finishing it, each in a transaction of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import IntegrityError
+
+from desk.ports import Done, Drop, Later, Park, Verdicts
+from desk.work import Row
+from storage import claim
+from storage.merging import merged
+from storage.tables import dest, work
+from storage.unit import SqlUnit
+from storage.waiting import SENDING, insert_dest, ready
+
+
+class Lost(Exception):
+    """The lease ran out and the row is no longer ours: whatever was about to be written must not be."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A claimed row. `since`: the monotonic clock just before the lease was last taken or renewed. `claimed` and
+    `found_at`: the monotonic and the store's clock at the claim. `call`: the journalled one of an earlier attempt."""
+
+    row: Row
+    owner: str
+    lease: timedelta
+    since: float
+    claimed: float
+    found_at: datetime
+    call: Any = None
+    verdict: Verdicts | None = None
+
+    @property
+    def mine(self) -> tuple[ColumnElement[bool], ...]:
+        return work.c.id == self.row.id, work.c.owner == self.owner, work.c.state == "running"
+
+
+def to_row(row: Any) -> Row:
+    return Row(
+        id=row.id,
+        kind=row.kind,
+        v=row.v,
+        payload=row.payload,
+        lane=row.lane,
+        dest=row.dest,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        sending=row.effect_state == SENDING,
+        created_at=row.created_at,
+        idem=row.idem,
+        external_id=row.external_id,
+        sent_at=row.sent_at,
+    )
+
+
+async def take(
+    unit: SqlUnit,
+    leases: Mapping[str, timedelta],
+    owner: str,
+    limit: int,
+    in_lane: ColumnElement[bool],
+) -> list[Held]:
+    """Claim up to `limit` rows, the most urgent first. `owner` must be new for each call: by it a row that was lost
+    and claimed once more by the same process is told from the first claim."""
+    statement = claim.claim(leases, unit.now, owner, limit, in_lane)
+    rows = sorted(await unit.rows(statement), key=_urgency)
+    without = await _pay(unit, rows)
+    if without:
+        await unit.db.execute(claim.unclaim(sorted(without)))
+    return [
+        Held(to_row(row), owner, leases[row.kind], unit.began, unit.began, unit.now, row.call)
+        for row in rows
+        if row.id not in without
+    ]
+
+
+def _urgency(row: Any) -> tuple[Any, ...]:
+    return row.prio, row.deadline is None, row.deadline or row.created_at, row.id
+
+
+async def _pay(unit: SqlUnit, rows: Sequence[Any]) -> set[int]:
+    """Take a token for each row; returns the rows whose destination another replica has meanwhile used up.
+
+    Sorted, so that two replicas never wait for each other's destinations.
+    """
+    names = {row.dest for row in rows if row.dest}
+    limited = select(dest.c.name).where(dest.c.name.in_(sorted(names)))
+    known = {row.name for row in await unit.rows(limited)} if names else set()
+    without = set()
+    for row in sorted((row for row in rows if row.dest in known), key=lambda row: str(row.dest)):
+        if not await unit.change(claim.take_token(row.dest, row.prio, unit.now)):
+            without.add(row.id)
+    return without
+
+
+async def own(unit: SqlUnit, held: Held) -> None:
+    """First statement of each transaction about a row: still ours, and for a whole lease more. Raises Lost."""
+    if not await _renewed(unit, held):
+        raise Lost(held.row.id)
+
+
+async def renew(unit: SqlUnit, rows: Iterable[Held]) -> None:
+    """Renew what is still ours; the rest is left to find out at its next write."""
+    for held in rows:
+        await _renewed(unit, held)
+
+
+async def _renewed(unit: SqlUnit, held: Held) -> bool:
+    until = unit.now + held.lease
+    if not await unit.change(update(work).where(*held.mine).values(lease_until=until)):
+        return False
+    held.since = unit.began
+    return True
+
+
+async def journal(unit: SqlUnit, held: Held, call: Any) -> None:
+    values = {"effect_state": SENDING, "sent_at": unit.now, "call": call}
+    await unit.db.execute(update(work).where(*held.mine).values(values))
+
+
+async def name(unit: SqlUnit, held: Held, external_id: str) -> None:
+    await unit.db.execute(update(work).where(*held.mine).values(external_id=external_id))
+
+
+async def settle(unit: SqlUnit, held: Held, verdict: Verdicts, sending: bool) -> None:
+    """Write what became of a row. `sending`: its effect may have happened, or did."""
+    if isinstance(verdict, Later):
+        await _later(unit, held, verdict)
+        return
+    values: dict[str, Any] = {"owner": "", "lease_until": None}
+    if isinstance(verdict, Done):
+        values |= {"state": "done", "done_at": unit.now, "effect_state": "sent" if sending else None, "call": None}
+        values |= {"external_id": verdict.external_id} if verdict.external_id else {}
+    elif isinstance(verdict, Park):
+        values |= {"state": "parked", "last_error": verdict.error, "effect_state": SENDING if sending else None}
+    elif isinstance(verdict, Drop):
+        values |= {"state": "cancelled", "done_at": unit.now, "last_error": verdict.why, "effect_state": None}
+    await unit.db.execute(update(work).where(*held.mine).values(values))
+
+
+async def _later(unit: SqlUnit, held: Held, verdict: Later) -> None:
+    values: dict[str, Any] = {
+        "run_at": verdict.at,
+        "last_error": verdict.error,
+        "attempts": held.row.attempts - (0 if verdict.count else 1),
+        "effect_state": SENDING if verdict.sending else None,
+    }
+    await _back(unit, held.row.id, values)
+
+
+async def give_back(unit: SqlUnit, held: Held) -> None:
+    """Ready again at once, as if never claimed; what was journalled stays. Nothing happens when it was lost."""
+    row = await unit.first(select(work).where(*held.mine).with_for_update())
+    if row is not None:
+        await _back(unit, row.id, {"attempts": row.attempts - 1, "effect_state": row.effect_state})
+
+
+async def return_expired(unit: SqlUnit) -> int:
+    """Rows of replicas that fell silent, their attempt counted; returns how many."""
+    return await _return(unit, claim.running(work.c.lease_until < unit.now))
+
+
+async def void_leases(unit: SqlUnit) -> int:
+    """All that is running, for a store of which it is proved that nobody else works on it."""
+    return await _return(unit, claim.running())
+
+
+async def _return(unit: SqlUnit, wanted: Any) -> int:
+    rows = await unit.rows(wanted)
+    for row in rows:
+        await _back(unit, row.id, {"effect_state": row.effect_state})
+    return len(rows)
+
+
+async def _back(unit: SqlUnit, number: int, values: dict[str, Any]) -> None:
+    """Ready again, in its place. Work that came in meanwhile with the same merge_key is merged into it, as if it had
+    been ready all along.
+
+    A row that may have been sent takes nothing in: found to have been sent, it would swallow what is new.
+    """
+    values = {"state": "ready", "owner": "", "lease_until": None, **values}
+    unit.stirred = True
+    kept = await unit.first(select(work).where(work.c.id == number))
+    if kept is not None and kept.merge_key is not None and values["effect_state"] != SENDING:
+        await _back_merged(unit, kept, values)
+    else:
+        same = update(work).where(work.c.id == number)
+        await unit.db.execute(same.values({**values, "merge_key": None}))
+
+
+async def _back_merged(unit: SqlUnit, kept: Any, values: dict[str, Any]) -> None:
+    """On PostgreSQL another transaction may insert work with this key between our two statements; then once more."""
+    same = update(work).where(work.c.id == kept.id)
+    for _ in range(3):
+        more = await _absorbed(unit, kept)
+        try:
+            async with unit.db.begin_nested():
+                await unit.db.execute(same.values({**values, **more}))
+            return
+        except IntegrityError:
+            continue
+    await unit.db.execute(same.values({**values, "merge_key": None}))
+
+
+async def _absorbed(unit: SqlUnit, kept: Any) -> dict[str, Any]:
+    same = work.c.merge_key == kept.merge_key, ready(), work.c.id != kept.id
+    other = await unit.first(select(work).where(*same).with_for_update())
+    if other is None:
+        return {}
+    gone = {"state": "cancelled", "done_at": unit.now, "last_error": f"merged into {kept.id}"}
+    await unit.db.execute(update(work).where(work.c.id == other.id).values(gone))
+    return merged(kept, other)
+
+
+async def hold_dest(unit: SqlUnit, dest_name: str, after: float) -> None:
+    """Nobody uses this destination for `after` seconds, on any replica, and no burst is left then."""
+    until = claim.seconds(unit.now) + after
+    await unit.db.execute(insert_dest(unit, dest_name, 0.0, 1, 0.0).on_conflict_do_nothing())
+    pushed = until + (dest.c.burst - 1) * dest.c.gap
+    await unit.db.execute(update(dest).where(dest.c.name == dest_name, dest.c.tat < pushed).values(tat=pushed))

@@ -1,0 +1,85 @@
+"""Reading only, from one snapshot, and never without the brands one may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from desk.case import Case, Event, State
+from desk.people import Side
+from desk.ports import CaseRow, Place, SourceStatus, Stop
+from storage.cases import load, open_cases, states_of
+from storage.part import RulesOf
+from storage.places import to_place
+from storage.switches import ALL_SOURCES, ALL_STOPS, to_stop
+from storage.tables import case_events, cases, mentions, places, rounds
+
+
+@dataclass
+class SqlReader:
+    db: AsyncConnection
+    rules_of: RulesOf
+
+    async def case(self, number: int, brands: Sequence[str]) -> Case | None:
+        wanted = select(cases).where(cases.c.id == number, cases.c.brand.in_(list(brands)))
+        found = await load(self.db, await self.db.execute(wanted))
+        return found[0] if found else None
+
+    async def open_cases(self, brands: Sequence[str]) -> list[Case]:
+        return await open_cases(self.db, brands, self.rules_of)
+
+    async def rounds(self, brands: Sequence[str], since: datetime, until: datetime) -> list[CaseRow]:
+        within = or_(
+            *(
+                and_(moment >= since, moment < until)
+                for moment in (rounds.c.clock_at, rounds.c.posted_at, rounds.c.closed_at)
+            )
+        )
+        joined = rounds.join(cases, cases.c.id == rounds.c.case_id)
+        wanted = (
+            select(rounds.c.case_id, rounds.c.n, mentions.c.tone, mentions.c.score)
+            .select_from(joined.join(mentions, mentions.c.id == cases.c.mention_id))
+            .where(cases.c.brand.in_(list(brands)), within)
+            .order_by(rounds.c.case_id, rounds.c.n)
+        )
+        rows = (await self.db.execute(wanted)).all()
+        whole = await self._by_number({row.case_id for row in rows})
+        return [CaseRow(whole[row.case_id], row.n, row.tone, row.score) for row in rows]
+
+    async def _by_number(self, numbers: set[int]) -> dict[int, Case]:
+        found: dict[int, Case] = {}
+        ordered = sorted(numbers)
+        for start in range(0, len(ordered), 500):
+            wanted = select(cases).where(cases.c.id.in_(ordered[start : start + 500]))
+            found |= {case.id: case for case in await load(self.db, await self.db.execute(wanted))}
+        return found
+
+    async def events(self, number: int) -> list[Event]:
+        wanted = select(case_events).where(case_events.c.case_id == number).order_by(case_events.c.id)
+        rows = (await self.db.execute(wanted)).all()
+        return [Event(row.kind, row.at, row.actor, row.round, row.data) for row in rows]
+
+    async def stored(self, brands: Sequence[str], since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
+        by = mentions.c.brand, mentions.c.platform, mentions.c.tone
+        found = mentions.c.found_at >= since, mentions.c.found_at < until
+        wanted = select(*by, func.count()).where(mentions.c.brand.in_(list(brands)), *found).group_by(*by)
+        rows = (await self.db.execute(wanted)).all()
+        return {(brand, platform, tone): count for brand, platform, tone, count in rows}
+
+    async def place(self, case: int, side: Side) -> Place | None:
+        wanted = select(places).where(places.c.case_id == case, places.c.side == side)
+        return to_place((await self.db.execute(wanted)).first())
+
+    async def sources(self) -> list[SourceStatus]:
+        return [SourceStatus(**row._mapping) for row in (await self.db.execute(ALL_SOURCES)).all()]
+
+    async def stops(self) -> list[Stop]:
+        return [to_stop(row) for row in (await self.db.execute(ALL_STOPS)).all()]
+
+    async def states(self) -> dict[tuple[str, State], int]:
+        by = cases.c.brand, cases.c.state
+        return states_of((await self.db.execute(select(*by, func.count()).group_by(*by))).all())

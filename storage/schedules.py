@@ -1,0 +1,98 @@
+"""What happens by the calendar: polls, digests, housekeeping. Each slot becomes work once, whoever fires it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select, update
+
+from desk.work import Work
+from storage.store import SqlStore
+from storage.tables import schedules
+
+NextAt = Callable[[str, str, datetime], datetime]
+"""(cron, time zone, after) -> the first moment later than `after`, aware."""
+
+
+class Slot(NamedTuple):
+    """A schedule's turn: `at` is when it was due, which may be a while ago."""
+
+    name: str
+    at: datetime
+
+
+class Schedules:
+    """`next_at` knows calendars and daylight changes; this class knows what to do after a night switched off."""
+
+    def __init__(self, store: SqlStore, next_at: NextAt) -> None:
+        self._store = store
+        self._next_at = next_at
+
+    async def put(
+        self,
+        name: str,
+        *,
+        cron: str = "",
+        every: timedelta | None = None,
+        tz: str = "UTC",
+        grace: timedelta | None = None,
+    ) -> None:
+        """Add or change one; unchanged, its next turn stays. With `every` the first turn is now.
+
+        `grace`: a turn missed by more is left out; None: it is made up for, once.
+        """
+        if bool(cron) == (every is not None):
+            raise ValueError(f"{name}: either cron or every")
+        how = {
+            "cron": cron,
+            "every": every and every.total_seconds(),
+            "tz": tz,
+            "grace": None if grace is None else grace.total_seconds(),
+        }
+        async with self._store.write() as unit:
+            old = await unit.first(select(schedules).where(schedules.c.name == name))
+            if old is None or any(getattr(old, key) != value for key, value in how.items()):
+                first = unit.now if every else self._next_at(cron, tz, unit.now)
+                await unit.put(schedules, name=name, next_at=first, **how)
+
+    async def keep(self, names: Iterable[str]) -> None:
+        """Drop all others: sources and digests that left the configuration."""
+        async with self._store.write() as unit:
+            await unit.db.execute(delete(schedules).where(schedules.c.name.not_in(list(names))))
+
+    async def next(self) -> datetime | None:
+        """When the earliest turn is due."""
+        async with self._store.write() as unit:
+            moment: datetime | None = await unit.value(select(func.min(schedules.c.next_at)))
+            return moment
+
+    async def fire_due(self, make_work: Callable[[Slot], Sequence[Work]]) -> list[Slot]:
+        """Turn what is due into work, each schedule at most once; returns the slots fired.
+
+        Moving `next_at` on and inserting the work are one transaction; another replica that does the same is skipped.
+        """
+        fired = []
+        async with self._store.write() as unit:
+            due = select(schedules).where(schedules.c.next_at <= unit.now).order_by(schedules.c.next_at)
+            for row in await unit.rows(due.with_for_update(skip_locked=True)):
+                slot, following = self._turn(row, unit.now)
+                await unit.db.execute(update(schedules).where(schedules.c.name == row.name).values(next_at=following))
+                if row.grace is None or (unit.now - slot.at).total_seconds() <= row.grace:
+                    await unit.enqueue(*make_work(slot))
+                    fired.append(slot)
+        return fired
+
+    def _turn(self, row: Any, now: datetime) -> tuple[Slot, datetime]:
+        """The newest turn that is due, and the one after it: turns missed are one."""
+        at = row.next_at
+        following = self._after(row, at)
+        while following <= now:
+            at, following = following, self._after(row, following)
+        return Slot(row.name, at), following
+
+    def _after(self, row: Any, moment: datetime) -> datetime:
+        if row.every:
+            return moment + timedelta(seconds=float(row.every))
+        return self._next_at(row.cron, row.tz, moment)

@@ -1,0 +1,16 @@
+"""One writing transaction with all its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.cases import CasePart
+from storage.mentions import MentionPart
+from storage.places import AskPart, PlacePart, SayingPart
+from storage.switches import SwitchPart
+from storage.waiting import WorkPart
+
+
+@dataclass
+class SqlUnit(CasePart, MentionPart, PlacePart, SayingPart, AskPart, WorkPart, SwitchPart):
+    """desk.ports.Unit on SQLAlchemy."""

@@ -1,0 +1,145 @@
+"""Work as the domain writes it: inserted, merged, cancelled, brought forward; and what was seen before."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, literal_column, select, text, update
+
+from desk.work import Work
+from storage.merging import merged
+from storage.part import Part
+from storage.tables import READY, dest, once, places, posts, sayings, work
+
+SENDING = "sending"
+
+
+def is_in(*states: str) -> ColumnElement[bool]:
+    """Spelled out instead of bound: a partial index is only used where the condition is there to read."""
+    return work.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def ready() -> ColumnElement[bool]:
+    return work.c.state == literal_column("'ready'")
+
+
+def _values(item: Work, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "v": item.v,
+        "lane": item.lane,
+        "dest": item.dest,
+        "idem": item.idem,
+        "merge_key": item.merge_key,
+        "merge": item.merge,
+        "group_key": item.group,
+        "payload": item.payload,
+        "state": "ready",
+        "prio": int(item.prio),
+        "deadline": item.deadline,
+        "run_at": item.run_at or now,
+        "max_attempts": item.max_attempts,
+        "created_at": now,
+    }
+
+
+class OncePart(Part):
+    async def once(self, idem: str) -> bool:
+        """A transaction on PostgreSQL waits here for another one that uses the same id."""
+        statement = self.insert(once).values(idem=idem, at=self.now).on_conflict_do_nothing()
+        return await self.change(statement) == 1
+
+    async def remember(self, idem: str, outcome: dict[str, Any]) -> None:
+        await self.db.execute(update(once).where(once.c.idem == idem).values(outcome=outcome))
+
+    async def recall(self, idem: str) -> dict[str, Any] | None:
+        outcome: dict[str, Any] | None = await self.value(select(once.c.outcome).where(once.c.idem == idem))
+        return outcome
+
+
+class WorkPart(OncePart):
+    async def enqueue(self, *works: Work) -> None:
+        for item in works:
+            await (self._insert(item) if item.merge_key is None else self._merge(item, item.merge_key))
+            self.stirred = True
+
+    async def _insert(self, item: Work) -> None:
+        statement = self.insert(work).values(_values(item, self.now))
+        await self.db.execute(statement.on_conflict_do_nothing(index_elements=["idem"]))
+
+    async def _merge(self, item: Work, key: str) -> None:
+        """Insert, or merge into the row that waits.
+
+        The row that waits may be claimed by another replica between two statements, hence the loop. Work merged
+        away leaves no row to hold its idem, so that is kept aside.
+        """
+        if item.idem is not None and not await self.once(f"work:{item.idem}"):
+            return
+        fresh = self.insert(work).values(_values(item, self.now))
+        fresh = fresh.on_conflict_do_nothing(index_elements=["merge_key"], index_where=text(READY))
+        while not await self.change(fresh):
+            waits = select(work).where(work.c.merge_key == key, ready()).with_for_update()
+            kept = await self.first(waits)
+            if kept is not None:
+                values = merged(kept, item) | {"run_at": min(kept.run_at, item.run_at or self.now)}
+                await self.db.execute(update(work).where(work.c.id == kept.id).values(values))
+                return
+
+    async def cancel(self, group: str) -> int:
+        """A row whose effect may have happened stays: its outcome must be known before anything else is decided."""
+        unsent = work.c.effect_state.is_distinct_from(SENDING)
+        gone = update(work).where(self._of(group), ready(), unsent)
+        return await self.change(gone.values(state="cancelled", done_at=self.now, last_error="cancelled"))
+
+    def _of(self, group: str) -> ColumnElement[bool]:
+        return (work.c.group_key == group) & (work.c.group_key != literal_column("''"))
+
+    async def hasten(self, group: str, prio: int | None = None, run_at: datetime | None = None) -> int:
+        higher = work.c.prio if prio is None else case((work.c.prio > int(prio), int(prio)), else_=work.c.prio)
+        sooner = work.c.run_at if run_at is None else case((work.c.run_at > run_at, run_at), else_=work.c.run_at)
+        self.stirred = True
+        return await self.change(update(work).where(self._of(group), ready()).values(prio=higher, run_at=sooner))
+
+    async def unpark(self, group: str, done: bool) -> int:
+        values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
+        self.stirred = True
+        parked = update(work).where(self._of(group), is_in("parked"))
+        return await self.change(parked.values(**values, done_at=self.now))
+
+    async def move_room(self, old: str, new: str) -> None:
+        """A room has a new address: places, posts, destinations and waiting work follow."""
+        for table in (places, posts, sayings):
+            await self.db.execute(update(table).where(table.c.room == old).values(room=new))
+        await self._move_dest(old, new)
+        waiting = select(work).where(work.c.dest == old, is_in("ready", "running", "parked"))
+        for row in await self.rows(waiting.order_by(work.c.id).with_for_update()):
+            await self.db.execute(update(work).where(work.c.id == row.id).values(await self._moved(row, old, new)))
+        self.stirred = True
+
+    async def _move_dest(self, old: str, new: str) -> None:
+        row = await self.first(select(dest).where(dest.c.name == old))
+        if row is not None:
+            known = insert_dest(self, new, row.gap, row.burst, row.tat)
+            await self.db.execute(known.on_conflict_do_nothing())
+
+    async def _moved(self, row: Any, old: str, new: str) -> dict[str, Any]:
+        """Lanes and merge keys name rooms too; a key that is taken at the new address is given up."""
+        key = row.merge_key and row.merge_key.replace(old, new)
+        taken = select(work.c.id).where(work.c.merge_key == key, ready(), work.c.id != row.id)
+        if key != row.merge_key and await self.value(taken) is not None:
+            key = None
+        lane = row.lane.replace(old, new)
+        return {"dest": new, "lane": lane, "merge_key": key, "payload": _renamed(row.payload, old, new)}
+
+
+def insert_dest(part: Part, name: str, gap: float, burst: int, tat: float) -> Any:
+    return part.insert(dest).values(name=name, gap=gap, burst=burst, tat=tat)
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, old, new) for item in value]
+    return new if value == old else value

@@ -1,0 +1,222 @@
+"""What may run, in which order, how often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from desk.errors import Retry
+from desk.ports import Done, Drop, Later, Park
+from desk.work import Prio, Work
+from storage.store import SqlStore
+from tests.storage.helpers import START, Clock, Told, an_engine, rows, tat
+from tests.storage.test_work import put
+
+ROOM = "telegram:-1001"
+
+
+async def test_people_before_backlog_then_deadline_then_age(store: SqlStore) -> None:
+    job = Told()
+    await put(
+        store,
+        Work("step", {"n": 5}, prio=Prio.CARD),
+        Work("step", {"n": 4}, prio=Prio.CARD, deadline=START + timedelta(hours=2)),
+        Work("step", {"n": 3}, prio=Prio.CARD, deadline=START + timedelta(hours=1)),
+        Work("step", {"n": 1}, prio=Prio.PERSON),
+        Work("step", {"n": 2}, prio=Prio.ALARM),
+        Work("step", {"n": 6}, prio=Prio.CARD),
+    )
+    await an_engine(store, job, slots=1).drain()
+    assert [payload["n"] for payload in job.payloads] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_lane_runs_in_the_order_of_insertion(store: SqlStore) -> None:
+    job = Told()
+    lanes = [Work("step", {"lane": lane, "n": n}, lane=f"case:{lane}:reply") for n in range(6) for lane in range(4)]
+    await put(store, *lanes)
+    await an_engine(store, job).drain()
+    for lane in range(4):
+        assert [p["n"] for p in job.payloads if p["lane"] == lane] == list(range(6))
+
+
+async def test_a_retry_keeps_its_place(timed: SqlStore, clock: Clock) -> None:
+    job = Told(Retry("server away", after=60))
+    await put(timed, *(Work("step", {"n": n}, lane="case:7:staff") for n in range(2)))
+    engine = an_engine(timed, job)
+    await engine.drain()
+    assert job.payloads == [{"n": 0}]
+    clock.forward(61)
+    await engine.drain()
+    assert job.payloads == [{"n": 0}, {"n": 0}, {"n": 1}]
+
+
+async def test_a_parked_row_blocks_its_lane_until_a_person_answers(store: SqlStore) -> None:
+    for answer, state in ((True, "done"), (False, "cancelled")):
+        job = Told(Park("nobody knows"))
+        await put(store, Work("step", {"n": 1}, lane="l", group="g"), Work("step", {"n": 2}, lane="l"))
+        engine = an_engine(store, job)
+        await engine.drain()
+        assert job.payloads == [{"n": 1}]
+        async with store.write() as unit:
+            assert await unit.cancel("g") == 0
+            assert await unit.unpark("g", done=answer) == 1
+        await engine.drain()
+        assert job.payloads == [{"n": 1}, {"n": 2}]
+        assert (await rows(store, "state"))[-2] == state
+
+
+async def test_a_dropped_row_lets_its_lane_go_on(store: SqlStore) -> None:
+    job = Told(Drop("moot"))
+    await put(store, *(Work("step", {"n": n}, lane="l") for n in range(2)))
+    await an_engine(store, job).drain()
+    assert await rows(store, "state", "last_error") == [("cancelled", "moot"), ("done", "")]
+
+
+async def test_work_waits_for_its_time(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await put(timed, Work("step", run_at=START + timedelta(seconds=30)))
+    engine = an_engine(timed, job)
+    await engine.drain()
+    assert job.ran == []
+    assert await timed.pause(["step"]) == pytest.approx(30)
+    clock.forward(30)
+    await engine.drain()
+    assert len(job.ran) == 1
+    assert await timed.pause(["step"]) is None
+
+
+async def test_unknown_kinds_wait_in_sight(store: SqlStore) -> None:
+    await put(store, Work("step"), Work("of tomorrow", lane="l"), Work("of tomorrow", lane="l"))
+    engine = an_engine(store, Told())
+    await engine.drain()
+    assert await rows(store, "kind", "state", "attempts") == [
+        ("step", "done", 1),
+        ("of tomorrow", "ready", 0),
+        ("of tomorrow", "ready", 0),
+    ]
+    [waiting] = await engine.unknown()
+    assert (waiting.kind, waiting.state, waiting.rows, waiting.unsure) == ("of tomorrow", "ready", 2, 0)
+
+
+# Rates
+
+
+async def spent(store: SqlStore, clock: Clock, job: Told, seconds: int) -> list[float]:
+    """Run an engine second by second; when each row ran, in seconds."""
+    engine = an_engine(store, job)
+    times: list[float] = []
+    for second in range(seconds):
+        before = len(job.ran)
+        await engine.drain()
+        times += [second] * (len(job.ran) - before)
+        clock.forward(1)
+    return times
+
+
+def most_in_a_window(times: list[float], window: float = 60) -> int:
+    return max(sum(start <= t < start + window for t in times) for start in times)
+
+
+async def test_no_minute_sees_more_than_its_rate(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 4, burst=5)
+    await put(timed, *(Work("step", {"n": n}, dest=ROOM, prio=Prio.CARD) for n in range(25)))
+    await put(
+        timed, *(Work("step", dest=ROOM, prio=Prio.PERSON, run_at=START + timedelta(seconds=55)) for _ in range(12))
+    )
+    times = await spent(timed, clock, job, 150)
+    assert len(times) == 37
+    assert 15 < most_in_a_window(times) <= 20
+
+
+async def test_the_backlog_leaves_the_burst_to_people(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 4, burst=5)
+    await put(timed, *(Work("step", {"n": n}, dest=ROOM, prio=Prio.CARD) for n in range(60)))
+    times = await spent(timed, clock, job, 70)
+    assert most_in_a_window(times) == 15
+    await put(timed, *(Work("step", {"person": n}, dest=ROOM, prio=Prio.PERSON) for n in range(4)))
+    await an_engine(timed, job).drain()
+    assert [p for p in job.payloads if "person" in p] == [{"person": n} for n in range(4)]
+
+
+async def test_a_row_without_a_token_books_nothing(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 10)
+    await put(timed, *(Work("step", {"n": n}, dest=ROOM, prio=Prio.CARD) for n in range(3)))
+    engine = an_engine(timed, job)
+    await engine.drain()
+    assert await tat(timed, ROOM) == START.timestamp() + 10
+    assert await rows(timed, "state", "attempts") == [("done", 1), ("ready", 0), ("ready", 0)]
+    assert await timed.pause(["step"]) == pytest.approx(10)
+    await put(timed, Work("step", {"person": 1}, dest=ROOM, prio=Prio.PERSON))
+    clock.forward(10)
+    await engine.drain()
+    assert job.payloads == [{"n": 0}, {"person": 1}]
+
+
+async def test_a_destination_nobody_limited_is_free(store: SqlStore) -> None:
+    job = Told()
+    await put(store, *(Work("step", {"n": n}, dest="slack:C1") for n in range(20)))
+    await an_engine(store, job).drain()
+    assert len(job.ran) == 20
+
+
+async def test_limits_can_change_while_the_desk_runs(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 100)
+    await put(timed, *(Work("step", {"n": n}, dest=ROOM) for n in range(4)))
+    engine = an_engine(timed, job)
+    await engine.drain()
+    await timed.ensure_dest(ROOM, 1)
+    clock.forward(100)
+    await engine.drain()
+    clock.forward(1)
+    await engine.drain()
+    assert len(job.ran) == 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_429_holds_everybody_back(timed: SqlStore, clock: Clock, known: bool) -> None:
+    job = Told(Retry("slow down", after=30, rate_limited=True))
+    if known:
+        await timed.ensure_dest(ROOM, 3, burst=5)
+    await put(timed, *(Work("step", {"n": n}, dest=ROOM, prio=Prio.PERSON, max_attempts=1) for n in range(3)))
+    engine = an_engine(timed, job, slots=1)
+    await engine.drain()
+    assert len(job.ran) == 1
+    clock.forward(29.9)
+    await engine.drain()
+    assert len(job.ran) == 1
+    clock.forward(0.1)
+    await engine.drain()
+    assert [p["n"] for p in job.payloads[:2]] == [0, 0]
+    assert len(job.ran) == (2 if known else 4)
+    assert (await rows(timed, "state", "attempts"))[0] == ("done", 1)
+
+
+async def test_only_as_many_as_there_are_slots(store: SqlStore) -> None:
+    running = 0
+    most = 0
+    job = Told()
+
+    async def count(row: object) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await put(store, Work("other"))
+        running -= 1
+
+    job.fetching = count
+    await put(store, *(Work("step") for _ in range(12)))
+    await an_engine(store, job, slots=3).drain()
+    assert most == 3
+
+
+async def test_later_without_counting_uses_up_no_attempt(timed: SqlStore, clock: Clock) -> None:
+    job = Told(*(Later(START, count=False) for _ in range(20)), Done())
+    await put(timed, Work("step", max_attempts=1))
+    await an_engine(timed, job).drain()
+    assert len(job.ran) == 21
+    assert await rows(timed, "state", "attempts") == [("done", 1)]

@@ -1,0 +1,362 @@
+"""Who holds a row, for how long, and what happens when they fall silent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from desk.errors import NeedsLogin
+from desk.ports import Call, Done, Unit, Verdicts
+from desk.work import Row, Work
+from storage import queue
+from storage.claim import first_in_lane
+from storage.database import StoreBusy
+from storage.engine import Engine
+from storage.queue import Held, Lost
+from storage.store import SqlStore, open_store
+from tests.storage.helpers import Clock, Told, World, an_engine, rows, stored_case
+from tests.storage.kill.harness import processes
+from tests.storage.test_work import put
+
+LEASES = {"step": timedelta(seconds=10), "reply": timedelta(seconds=60)}
+
+
+async def taken(store: SqlStore, owner: str, limit: int = 10) -> list[Held]:
+    async with store.write() as unit:
+        return await queue.take(unit, LEASES, owner, limit, first_in_lane())
+
+
+async def test_a_row_of_a_silent_replica_is_returned_when_its_lease_is_over(timed: SqlStore, clock: Clock) -> None:
+    await put(timed, Work("step"), Work("reply"))
+    assert len(await taken(timed, "dead")) == 2
+    clock.forward(10.1)
+    async with timed.write() as unit:
+        assert await queue.return_expired(unit) == 1
+    assert await rows(timed, "kind", "state", "attempts", "owner") == [
+        ("step", "ready", 1, ""),
+        ("reply", "running", 1, "dead"),
+    ]
+
+
+async def test_who_lost_a_row_writes_nothing(timed: SqlStore, clock: Clock) -> None:
+    world = World()
+    await put(timed, Work("reply", {"text": "Sorry"}))
+
+    async def taken_over(point: str, row: Row) -> None:
+        if point == "accepted":
+            clock.forward(61)
+            async with timed.write() as unit:
+                await queue.return_expired(unit)
+            [other] = await taken(timed, "other")
+            assert other.row.sending
+
+    await an_engine(timed, effect=world, probe=taken_over).drain()
+    assert (world.sent, world.recorded) == (["Sorry"], [])
+    assert await rows(timed, "state", "owner", "effect_state") == [("running", "other", "sending")]
+
+
+async def test_a_row_claimed_anew_by_the_same_process_is_not_the_old_claim(timed: SqlStore, clock: Clock) -> None:
+    await put(timed, Work("step"))
+    [first] = await taken(timed, "desk/1")
+    clock.forward(11)
+    async with timed.write() as unit:
+        await queue.return_expired(unit)
+    [second] = await taken(timed, "desk/2")
+    async with timed.write() as unit:
+        await queue.renew(unit, [first, second])
+        await queue.own(unit, second)
+        with pytest.raises(Lost):
+            await queue.own(unit, first)
+    assert first.since < second.since
+
+
+async def test_leases_are_renewed_while_work_runs(store: SqlStore) -> None:
+    job = Told()
+
+    async def long(row: Row) -> None:
+        await asyncio.sleep(0.5)
+
+    job.fetching = long
+    await put(store, Work("step"))
+    engine = an_engine(store, job, scale=0.02)  # a lease of 0.2 s
+    running = asyncio.create_task(engine.run())
+    await until(lambda: len(job.ran) == 1)
+    await engine.stop()
+    await running
+    assert await rows(store, "state", "attempts") == [("done", 1)]
+
+
+async def until(happened: Any, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - what is waited for happens in many ways
+            await asyncio.sleep(0.01)
+
+
+async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(store: SqlStore) -> None:
+    job = Told()
+    engine = an_engine(store, job)
+    running = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await put(store, Work("step", {"n": 1}, lane="l"), Work("step", {"n": 2}, lane="l"))
+    await until(lambda: len(job.ran) == 2)
+    async with store.write() as unit:
+        await unit.enqueue(Work("step", run_at=unit.now + timedelta(seconds=0.2)))
+    await until(lambda: len(job.ran) == 3)
+    assert time.monotonic() - began < 0.9, "woken, not found by the poll"
+    await engine.stop()
+    await running
+
+
+async def test_stopping_finishes_what_is_short(store: SqlStore) -> None:
+    job = Told()
+
+    async def short(row: Row) -> None:
+        await asyncio.sleep(0.2)
+
+    job.fetching = short
+    await put(store, Work("step"))
+    engine = an_engine(store, job)
+    running = asyncio.create_task(engine.run())
+    await until(lambda: engine._tasks)
+    await engine.stop(within=5)
+    await running
+    assert await rows(store, "state") == ["done"]
+
+
+async def test_stopping_hands_back_what_is_long(store: SqlStore) -> None:
+    class Hanging(World):
+        async def send(self, row: Row, call: Call) -> Any:
+            self.sent.append(call.data["text"])
+            await asyncio.sleep(30)
+
+    job = Told()
+
+    async def long(row: Row) -> None:
+        await asyncio.sleep(30)
+
+    job.fetching = long
+    world = Hanging()
+    await put(store, Work("step"), Work("reply", {"text": "Sorry"}))
+    engine = an_engine(store, job, world)
+    running = asyncio.create_task(engine.run())
+    await until(lambda: world.sent)
+    await engine.stop(within=0.05)
+    await running
+    assert await rows(store, "state", "attempts", "effect_state", "owner") == [
+        ("ready", 0, None, ""),
+        ("ready", 0, "sending", ""),
+    ]
+
+
+async def test_an_engine_that_is_cancelled_hands_back_too(store: SqlStore) -> None:
+    job = Told()
+
+    async def long(row: Row) -> None:
+        await asyncio.sleep(30)
+
+    job.fetching = long
+    await put(store, Work("step"))
+    engine = an_engine(store, job)
+    running = asyncio.create_task(engine.run())
+    await until(lambda: engine._tasks)
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await rows(store, "state", "owner") == [("ready", "")]
+
+
+async def test_a_row_that_kills_its_process_ends_before_people(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await put(timed, Work("step", max_attempts=2))
+    for _ in range(2):
+        await taken(timed, "dead")
+        clock.forward(11)
+        async with timed.write() as unit:
+            await queue.return_expired(unit)
+    await an_engine(timed, job).drain()
+    assert job.ran == []
+    assert await rows(timed, "state", "last_error") == [("parked", "none of 2 attempts came to an end")]
+
+
+# SQLite
+
+
+async def test_at_start_every_lease_in_the_file_is_void(sqlite_url: str) -> None:
+    store = await open_store(sqlite_url)
+    await put(store, Work("step"), Work("reply"))
+    held = await taken(store, "dead")
+    async with store.write() as unit:
+        await queue.journal(unit, held[1], None)
+    await store.close()
+    store = await open_store(sqlite_url)
+    assert await rows(store, "state", "effect_state") == [("ready", None), ("ready", "sending")]
+    await store.close()
+
+
+def _open_and_say(url: str, answer: Any) -> None:
+    async def attempt() -> None:
+        await (await open_store(url)).close()
+
+    try:
+        asyncio.run(attempt())
+        answer.put("opened")
+    except StoreBusy as error:
+        answer.put(str(error))
+
+
+async def test_a_second_process_on_the_file_is_told_who_has_it(sqlite_url: str) -> None:
+    store = await open_store(sqlite_url)
+    context = processes()
+    answer = context.Queue()
+    for expected in (f"in use by another desk (process {os.getpid()})", "opened"):
+        process = context.Process(target=_open_and_say, args=(sqlite_url, answer))
+        process.start()
+        said = await asyncio.to_thread(answer.get, timeout=20)
+        process.join()
+        assert expected in said
+        await store.close()
+    answer.close()
+    answer.join_thread()
+
+
+async def test_a_command_may_read_beside_a_running_desk(store_url: str) -> None:
+    desk = await open_store(store_url)
+    case = await stored_case(desk)
+    beside = await open_store(store_url, reading=True)
+    async with beside.read() as reader:
+        assert await reader.case(case.id, [case.brand]) == case
+    with pytest.raises(RuntimeError, match="reading"):
+        async with beside.write():
+            pass
+    await beside.close()
+    await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("sqlite:///x.db", ValueError),
+        ("mysql://x", ValueError),
+        ("sqlite+aiosqlite://", ValueError),
+    ],
+)
+async def test_other_databases_are_refused(url: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"SQLite|starts with"):
+        await open_store(url)
+
+
+# PostgreSQL
+
+
+@pytest.mark.integration
+async def test_two_desks_share_the_work_and_keep_every_lane(postgres_url: str) -> None:
+    stores = [await open_store(postgres_url) for _ in range(2)]
+    seen: list[tuple[int, int]] = []
+
+    class Noting(Told):
+        async def apply(self, unit: Unit, row: Row, fetched: Any) -> Verdicts:
+            seen.append((row.payload["lane"], row.payload["n"]))
+            return Done()
+
+    engines = [Engine(store, {"step": Noting()}, {}) for store in stores]
+    for n in range(10):
+        await put(stores[n % 2], *(Work("step", {"lane": lane, "n": n}, lane=f"case:{lane}") for lane in range(10)))
+    running = [asyncio.create_task(engine.run()) for engine in engines]
+    await until(lambda: len(seen) == 100)
+    for engine in engines:
+        await engine.stop()
+    await asyncio.gather(*running)
+    for lane in range(10):
+        assert [n for at, n in seen if at == lane] == list(range(10))
+    owners = await rows(stores[0], "state", "attempts")
+    assert set(owners) == {("done", 1)}
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.integration
+async def test_two_desks_share_one_rate(postgres_url: str) -> None:
+    clock = Clock()
+    stores = [await open_store(postgres_url, clock=clock) for _ in range(2)]
+    job = Told()
+    engines = [an_engine(store, job) for store in stores]
+    await stores[0].ensure_dest("room", 10, burst=3)
+    await put(stores[0], *(Work("step", {"n": n}, dest="room", prio=0) for n in range(20)))
+    await asyncio.gather(*(engine.drain() for engine in engines))
+    assert len(job.ran) == 3
+    for _ in range(5):
+        clock.forward(10)
+        await asyncio.gather(*(engine.drain() for engine in engines))
+    assert len(job.ran) == 8
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.integration
+async def test_another_desks_commit_wakes_this_one(postgres_url: str) -> None:
+    woken = asyncio.Event()
+    here, there = await open_store(postgres_url, on_commit=woken.set), await open_store(postgres_url)
+    await asyncio.wait_for(woken.wait(), 5)  # once when it begins to listen
+    woken.clear()
+    await put(there, Work("step"))
+    await asyncio.wait_for(woken.wait(), 5)
+    await here.close()
+    await there.close()
+
+
+@pytest.mark.integration
+async def test_a_cut_connection_is_made_anew(postgres_url: str) -> None:
+    woken = asyncio.Event()
+    here, there = await open_store(postgres_url, on_commit=woken.set), await open_store(postgres_url)
+    await asyncio.wait_for(woken.wait(), 5)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    async with there.write() as unit:
+        await unit.db.execute(text(others + "current_database()"))
+    woken.clear()
+    await asyncio.wait_for(woken.wait(), 5)
+    woken.clear()
+    await put(there, Work("step"))
+    await asyncio.wait_for(woken.wait(), 5)
+    await put(here, Work("step"))
+    assert len(await rows(here, "id")) == 2
+    await here.close()
+    await there.close()
+
+
+@pytest.mark.integration
+async def test_leases_follow_the_databases_clock(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    async with store.write() as unit:
+        now = (await unit.db.execute(text("SELECT now()"))).scalar_one()
+        assert abs((unit.now - now).total_seconds()) < 1
+        assert unit.now.tzinfo is not None
+    await store.close()
+
+
+# Tokens
+
+
+async def test_tokens_are_kept_encrypted(store: SqlStore, store_url: str) -> None:
+    assert await store.get_token("slack") is None
+    await store.set_token("slack", {"refresh": "xoxe-1"})
+    await store.set_token("slack", {"refresh": "xoxe-2"})
+    assert await store.get_token("slack") == {"refresh": "xoxe-2"}
+    async with store.write() as unit:
+        [secret] = await unit.rows(text("SELECT secret FROM tokens"))
+    assert b"xoxe" not in bytes(secret[0])
+    beside = await open_store(store_url, secret_key="another", reading=True)
+    with pytest.raises(NeedsLogin):
+        await beside.get_token("slack")
+    await beside.close()
+    keyless = await open_store(store_url, reading=True)
+    with pytest.raises(ValueError, match="secret_key"):
+        await keyless.get_token("slack")
+    await keyless.close()
