@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,7 +14,8 @@ import openai
 from bot.config import Ai
 from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry
 from desk.ports import Store, Unit
-from desk.work import Work
+from desk.rules import Rules
+from desk.work import Prio, Work
 
 log = logging.getLogger("replydesk.ai")
 
@@ -65,6 +66,22 @@ def _key(unit: Unit) -> str:
 async def _used(unit: Unit) -> int:
     kept = await unit.recall(_key(unit))
     return int(kept["tokens"]) if kept else 0
+
+
+def telling(brands: Callable[[], Iterable[Rules]], per_day: int) -> Callable[[date], Sequence[Work]]:
+    """Says in the leads' rooms, else the staff rooms of clients with AI, that the day's budget is used up."""
+
+    def told(day: date) -> Sequence[Work]:
+        rooms = {rules.leads_room or rules.staff_room: rules.brand for rules in brands() if rules.ai}
+        return [_say(room, brand, per_day, day) for room, brand in rooms.items()]
+
+    return told
+
+
+def _say(room: str, brand: str, per_day: int, day: date) -> Work:
+    payload = {"room": room, "thread": "", "what": "ai_budget", "source": "", "reason": str(per_day), "brand": brand}
+    idem = f"told:ai_budget:{day.isoformat()}:{room}"
+    return Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=idem, prio=Prio.ALARM)
 
 
 class AiServer:

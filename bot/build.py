@@ -86,6 +86,7 @@ class App:
     sources: Sources
     rounds: Rounds
     metrics: Metrics
+    now: Callable[[], datetime]
     engine: Engine = field(init=False)
     told: set[str] = field(default_factory=set)
     messengers: dict[str, Chat] = field(default_factory=dict)
@@ -154,11 +155,12 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     store = await open_store(url, clock=parts.clock, secret_key=secret, rules=lambda brand: live.current.rules(brand))
     stack.push_async_callback(store.close)
     metrics = Metrics()
+    store.on_saved = metrics.saved
     sources = Sources(lambda: live.current, http, now)
     desk = Desk(store, lambda: live.current)
     hearing = Hearing(desk, sources.recognise)
     rounds = Rounds(store, lambda: live.current, now)
-    app = App(config, live, store, desk, hearing, sources, rounds, metrics, stack=stack)
+    app = App(config, live, store, desk, hearing, sources, rounds, metrics, now, stack=stack)
     app.messengers.update(parts.chats or {})
     app.engine = Engine(
         store, _jobs(app), _effects(app), probe=parts.probe, scale=parts.scale, settled=metrics.settled
@@ -171,7 +173,7 @@ def _jobs(app: App) -> dict[str, Job]:
         return app.live.current
 
     store, sources = app.store, app.sources
-    drafter, judge = ai_parts(app.config, directory, app.metrics)
+    drafter, judge = ai_parts(app.config, directory, app.metrics, store, app.stack)
     return {
         "receive": Receive(directory, judge, app.metrics.mention),
         "poll": Poll(store, directory, sources.ref, app.metrics.source_error),
@@ -191,7 +193,7 @@ def _effects(app: App) -> dict[str, Effect]:
 
     shows = (directory, app.chat, app.alarm)
     answering = Answering(app.store, directory, app.chat)
-    return {
+    effects: dict[str, Effect] = {
         "open": Open(*shows),
         "draw": Draw(*shows),
         "say": SayIt(*shows),
@@ -202,3 +204,4 @@ def _effects(app: App) -> dict[str, Effect]:
         "post": Post(directory, app.sources.of),
         "delete_reply": DeleteReply(directory, app.sources.of),
     }
+    return {kind: app.metrics.counting(effect) for kind, effect in effects.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import time, timedelta
@@ -87,12 +87,19 @@ class Directory:
         return list(self._clients.values())
 
     def digests(self) -> list[Client]:
-        """Clients with the brands of one daily digest; a brand with a time of its own is parted from the rest."""
+        """Clients with the brands of one daily digest; a brand with a time of its own is parted from the rest.
+
+        The key of a part is the client's, with the time where there are several.
+        """
         parts: dict[tuple[str, time], list[str]] = defaultdict(list)
         for client, brand in self._brands.values():
             parts[client.key, c.terms(client, brand).digest_at].append(brand.key)
+        several = Counter(client for client, _ in parts)
         return [
-            self._clients[client]._replace(digest_at=at, brands=tuple(brands)) for (client, at), brands in parts.items()
+            self._clients[client]._replace(
+                key=f"{client}:{at:%H.%M}" if several[client] > 1 else client, digest_at=at, brands=tuple(brands)
+            )
+            for (client, at), brands in parts.items()
         ]
 
     def knowledge(self, brand: str) -> Knowledge | None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.ai import AiServer, Budget, Message, unfenced
+from bot.ai import AiServer, Budget, Message, telling, unfenced
 from bot.config import Config
 from bot.directory import Directory, Knowledge
 from bot.judge import build_judge
 from bot.metrics import Metrics
 from desk.case import Case
-from desk.errors import Refused
+from desk.errors import BadAnswer, Refused
 from desk.platform import MEASURES, PlatformCard, problems
 from desk.ports import Drafter, Judge, Store
 from desk.rules import Rules
@@ -77,17 +77,23 @@ class OpenAiDrafter:
     knowledge: Callable[[str], Knowledge | None]
 
     async def suggest(self, case: Case, rules: Rules) -> str:
-        """A signed text. Raises Refused("no_ai") where no text of this client may go to a server, and as AiServer.ask."""
+        """A signed text. Raises as AiServer.ask, and Refused("no_ai") where nothing of this client may leave."""
         if self.server is None or not rules.ai:
             raise Refused("no_ai")
         known = self.knowledge(rules.brand) or Knowledge(None, "", {})
         facts = await asyncio.to_thread(read_facts, known.facts) if known.facts else ""
         messages = prompt(case, rules, known, facts)
-        text = signed(unfenced(await self.server.ask("draft", messages)), known.signature)
+        text = signed(await self._written(self.server, messages), known.signature)
         if not problems(text, rules.card):
             return text
         again = [*messages, {"role": "assistant", "content": text}, _too_long(text, rules.card, known.signature)]
-        return signed(unfenced(await self.server.ask("draft", again)), known.signature)
+        return signed(await self._written(self.server, again), known.signature)
+
+    async def _written(self, server: AiServer, messages: list[Message]) -> str:
+        text = unfenced(await server.ask("draft", messages))
+        if not text:
+            raise BadAnswer("ai_unusable")
+        return text
 
 
 def read_facts(path: Path) -> str:
@@ -182,6 +188,8 @@ def ai_parts(
     """Both of the desk's uses of the AI server; without one, what stands in for it. `stack` closes its connections."""
     server = None
     if config.ai is not None:
-        server = AiServer(config.ai, Budget(store, config.ai.budget_per_day), metrics.ai_tokens)
+        per_day = config.ai.budget_per_day
+        told = telling(lambda: directory().brands(), per_day)
+        server = AiServer(config.ai, Budget(store, per_day, told), metrics.ai_tokens)
         stack.push_async_callback(server.close)
     return OpenAiDrafter(server, lambda brand: directory().knowledge(brand)), build_judge(server)

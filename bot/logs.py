@@ -21,6 +21,7 @@ SHORTEST = 4
 LEVELS = {
     "aiogram.event": "WARNING",
     "aiohttp.access": "WARNING",
+    "aiosqlite": "WARNING",
     "alembic": "WARNING",
     "apscheduler": "WARNING",
     "asyncio": "WARNING",
@@ -43,7 +44,7 @@ _SHAPES = (
     (re.compile(r"(hooks\.slack\.com/)[^\s\"'<>]+"), rf"\1{HIDDEN}"),
     # Authorization, whatever its scheme, in headers, dumps of them and curl commands
     (re.compile(r"(authorization[\"']?\s*[:=,]\s*[\"']?)(?:\w+\s+)?[^\s\"',;}\])]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[\dA-Z=])[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (
         re.compile(r"([?&](?:[a-z_]*token|ticket|key|api_key|secret|sig|signature|password|code)=)[^&\s\"'#]+", re.I),
         rf"\1{HIDDEN}",
@@ -106,14 +107,23 @@ def secrets(values: Iterable[str]) -> None:
 
 
 def secrets_of(value: Any) -> set[str]:
-    """Every SecretStr in a configuration. Of an address with a password, the password alone."""
+    """Every SecretStr in a configuration. Of an address the password alone; of JSON also the secrets in it."""
     if isinstance(value, SecretStr):
         plain = value.get_secret_value()
-        return {_password(plain) if "://" in plain else plain}
+        return {plain, *_keys_in(plain)} if plain.startswith("{") else {_password(plain) if "://" in plain else plain}
     if isinstance(value, BaseModel):
         value = [getattr(value, name) for name in type(value).model_fields]
     inner = value if isinstance(value, list | tuple) else value.values() if isinstance(value, Mapping) else ()
     return {secret for one in inner for secret in secrets_of(one)}
+
+
+def _keys_in(text: str) -> set[str]:
+    """Of a service account's file: its private key, and not its e-mail address."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return set()
+    return {value for name, value in found.items() if isinstance(value, str) and _NAMES.fullmatch(name)}
 
 
 def _password(address: str) -> str:

@@ -64,7 +64,7 @@ class Rounds:
             if not source.pushed:
                 names.append(f"poll:{source.key}")
                 await self._schedules.put(f"poll:{source.key}", every=source.every)
-        for client in directory.clients():
+        for client in directory.digests():
             names.append(f"digest:{client.key}")
             cron = f"{client.digest_at.minute} {client.digest_at.hour} * * *"
             await self._schedules.put(f"digest:{client.key}", cron=cron, tz=client.zone, grace=DIGEST_GRACE)
@@ -95,7 +95,7 @@ class Rounds:
         return [poll_work(key, slot.at)]
 
     def _digest(self, key: str, slot: Slot) -> Sequence[Work]:
-        client = next((c for c in self._directory().clients() if c.key == key), None)
+        client = next((c for c in self._directory().digests() if c.key == key), None)
         return [] if client is None else [digest_work(key, local_date(slot.at, client.zone))]
 
     def _housekeeping(self, key: str, slot: Slot) -> Sequence[Work]:

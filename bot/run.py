@@ -45,6 +45,7 @@ async def serve(app: App, path: Path, stop: asyncio.Event, reload: asyncio.Event
     try:
         await app.pace()
         await app.rounds.start()
+        await connections.start()
         tasks += [asyncio.create_task(work(), name=name) for name, work in connections.listeners(stop).items()]
         tasks.append(asyncio.create_task(_watch_file(app, path, reload or asyncio.Event()), name="config"))
         log.info("the desk is running")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from secrets import compare_digest
 from typing import Any, TypeVar
 
@@ -82,26 +83,32 @@ class TelegramChat:
         shown = render(drawing, self._now())
         for number, text in enumerate(shown.cut, 1):
             file = BufferedInputFile(text.encode(), f"text-{number}.txt")
-            await self._posted(room, thread, lambda to, file=file: self.bot.send_document(document=file, **to))
+            await self._posted(room, thread, partial(self.bot.send_document, document=file))
         try:
             return await self._sent(room, thread, shown)
         except Refused as refused:
-            if not is_bad_address(refused.__cause__ or refused):
+            if not is_bad_address(refused.__cause__):
                 raise
             return await self._sent(room, thread, render(drawing, self._now(), links=False))
 
     async def _sent(self, room: str, thread: str, shown: Rendered) -> Sent:
-        content = {"text": shown.html, "reply_markup": shown.keyboard, "link_preview_options": NO_PREVIEW}
-        return await self._posted(room, thread, lambda to: self.bot.send_message(parse_mode="HTML", **content, **to))
+        call = partial(
+            self.bot.send_message,
+            text=shown.html,
+            parse_mode="HTML",
+            reply_markup=shown.keyboard,
+            link_preview_options=NO_PREVIEW,
+        )
+        return await self._posted(room, thread, call)
 
-    async def _posted(self, room: str, thread: str, call: Callable[[dict[str, Any]], Awaitable[Message]]) -> Sent:
+    async def _posted(self, room: str, thread: str, call: Callable[..., Awaitable[Message]]) -> Sent:
         chat = chat_id(room)
-        where = {"chat_id": chat, "message_thread_id": int(thread) if thread else None}
+        topic = int(thread) if thread else None
         try:
-            message = await self._call(call(where), sends=True)
+            message = await self._call(call(chat_id=chat, message_thread_id=topic), sends=True)
         except Unsure as unsure:
             return Sent(_salvaged(unsure), thread)
-        if thread and message.message_thread_id != int(thread):
+        if topic is not None and message.message_thread_id != topic:
             await self._astray(chat, message.message_id)
         return Sent(str(message.message_id), thread)
 
@@ -114,7 +121,7 @@ class TelegramChat:
         try:
             await self._edited(room, message, render(drawing, self._now()))
         except Refused as refused:
-            if not is_bad_address(refused.__cause__ or refused):
+            if not is_bad_address(refused.__cause__):
                 raise
             await self._edited(room, message, render(drawing, self._now(), links=False))
 
@@ -127,7 +134,11 @@ class TelegramChat:
             reply_markup=shown.keyboard,
             link_preview_options=NO_PREVIEW,
         )
-        await self._call(call, sends=False, done=True)
+        try:
+            await self._call(call, sends=False)
+        except DeskError as error:
+            if not is_done(error.__cause__) and _accepted(error.__cause__) is None:
+                raise
 
     async def find(self, room: str, thread: str, key: str) -> Sent | None:
         raise Unsure("Telegram messages cannot be looked up")
@@ -147,8 +158,8 @@ class TelegramChat:
         """The drawing becomes the caption, up to 1,024 characters (Bot API), without buttons."""
         shown = render(drawing, self._now(), LONGEST_CAPTION)
         file = BufferedInputFile(data, name)
-        content = {"document": file, "caption": shown.html}
-        return await self._posted(room, thread, lambda to: self.bot.send_document(parse_mode="HTML", **content, **to))
+        call = partial(self.bot.send_document, document=file, caption=shown.html, parse_mode="HTML")
+        return await self._posted(room, thread, call)
 
     def link(self, room: str, thread: str, message: str = "") -> str:
         """https://t.me/c/<id>/<topic>[/<message>]; only supergroups have such addresses."""
@@ -189,26 +200,26 @@ class TelegramChat:
         lacks = [right for right in RIGHTS if getattr(member, right, True) is False]
         return [*found, f"the bot lacks {', '.join(lacks)}; {ADMIN}"] if lacks else found
 
-    async def _call(self, call: Awaitable[T], sends: bool, done: bool = False) -> T:
-        """Raises desk.errors. `done`: the same content again is success."""
+    async def _call(self, call: Awaitable[T], sends: bool) -> T:
+        """Raises desk.errors, with aiogram's as the cause."""
         try:
             return await call
         except AiogramError as error:
-            if done and is_done(error):
-                return None  # type: ignore[return-value]
             raise translate(error, sends) from error
 
 
-def _salvaged(unsure: Unsure) -> str:
-    """A newer library may refuse the whole answer of an older server although it says what was sent.
+def _accepted(error: BaseException | None) -> dict[str, Any] | None:
+    """The result in an answer that the library could not read: it is stricter than an older server is complete."""
+    answer = error.data if isinstance(error, ClientDecodeError) else None
+    result = answer.get("result") if isinstance(answer, dict) and answer.get("ok") is True else None
+    return result if isinstance(result, dict) else None
 
-    Raises the Unsure again where it does not.
-    """
-    error = unsure.__cause__
-    answer = error.data if isinstance(error, ClientDecodeError) and isinstance(error.data, dict) else {}
-    result = answer.get("result")
-    if answer.get("ok") is True and isinstance(result, dict) and isinstance(result.get("message_id"), int):
-        return str(result["message_id"])
+
+def _salvaged(unsure: Unsure) -> str:
+    """The number of a message that was sent for sure. Raises the Unsure again where it was not."""
+    number = (_accepted(unsure.__cause__) or {}).get("message_id")
+    if isinstance(number, int):
+        return str(number)
     raise unsure
 
 

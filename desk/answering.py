@@ -147,7 +147,7 @@ class Answering:
         return await self._scheduled(unit, payload, "client")
 
     async def _scheduled(self, unit: Unit, payload: Payload, side: Side) -> Drawing | None:
-        client = next((c for c in self.directory().clients() if c.key == payload["client"]), None)
+        client = next((c for c in self.directory().digests() if c.key == payload["client"]), None)
         if client is None:
             return None
         day = digest_day(date.fromisoformat(payload["date"]), client.digest_at, client.zone)
@@ -188,7 +188,7 @@ class Digest:
         return None
 
     async def apply(self, unit: Unit, row: Row, fetched: None) -> Verdicts:
-        client = next((c for c in self.directory().clients() if c.key == row.payload["client"]), None)
+        client = next((c for c in self.directory().digests() if c.key == row.payload["client"]), None)
         if client is None:
             return Drop("the client is not configured any more")
         await unit.enqueue(*digest_answers(self.directory(), client, row.payload["date"]))
@@ -207,7 +207,7 @@ def digest_answers(directory: Directory, client: Client, local: str, again: str 
     """One message to each room of the client; brands with rooms of their own share the client's digest there."""
     rooms: dict[str, Side] = {}
     for rules in directory.brands():
-        if rules.client == client.key:
+        if rules.brand in client.brands:
             rooms[rules.staff_room] = "staff"
             rooms[rules.client_room] = "client"
     return [

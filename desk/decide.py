@@ -12,7 +12,7 @@ from desk import steps as s
 from desk.acting import check_may
 from desk.case import FINISHED, Case, Event, State
 from desk.errors import NotAllowed, StaleVersion
-from desk.follow import follow
+from desk.follow import SIDES, follow
 from desk.people import Person
 from desk.rules import Rules
 from desk.steps import Change
@@ -171,7 +171,8 @@ def _decided(old: Case, change: Change, action: a.Action, now: datetime, rules: 
     thinking = change.case.thinking and change.case.state is IN_WORK
     new = replace(change.case, last=last, thinking=thinking)
     work, cancel = ([], []) if change.quiet else follow(old, new, rules, action.actor, now)
-    hasten = change.hasten if action.who is None or old.round.carded_at else (*change.hasten, f"show:{old.id}:staff")
+    shown = () if action.who is None else tuple(f"show:{old.id}:{side}" for side in SIDES)
+    hasten = (*change.hasten, *shown)
     return Decision(new, events, (*work, *change.work), (*cancel, *change.cancel), hasten, change.said)
 
 

@@ -244,10 +244,10 @@ class DeleteReply:
         return await self._decide(unit, row, a.ReplyStays(reason=reason(error)))
 
     async def find(self, row: Row, call: Call) -> Any | None:
-        return None
+        raise Unsure("deleting again is harmless")
 
     async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
-        return await self._decide(unit, row, a.ReplyStays(reason=reason(error)))
+        return Later(unit.now, reason(error))
 
     async def _decide(self, unit: Unit, row: Row, action: a.Action) -> Verdicts:
         case = await unit.case(row.payload["case"])

@@ -263,9 +263,10 @@ async def apply(unit: Unit, decision: Decision) -> None:
     for group in decision.cancel:
         await unit.cancel(group)
         await unit.unpark(group, done=False)
-    await unit.enqueue(*decision.work)
+    # Before the new rows go in: what stands ahead of them in their lanes would else hold up what a person waits for.
     for group in decision.hasten:
         await unit.hasten(group, prio=Prio.PERSON, run_at=unit.now)
+    await unit.enqueue(*decision.work)
 
 
 def draw_ask(ask: Ask, now: datetime) -> Work:

@@ -55,13 +55,13 @@ class Shows:
         return rules
 
     async def find(self, row: Row, call: Call) -> Any | None:
-        """Only a first sending can have made a message; redrawing again is harmless."""
+        """Only a first sending can have made a message. Raises Unsure for the rest: drawing again is harmless."""
         if call.data.get("message") or call.data.get("opens"):
-            return None
+            raise Unsure("drawn again")
         try:
             return await self.chats(call.data["room"]).find(call.data["room"], call.data["thread"], key(row))
-        except DeskError:
-            return None
+        except DeskError as error:
+            raise Unsure(error.reason) from error
 
     async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
         return Later(unit.now, str(error))

@@ -174,10 +174,10 @@ def note(case: Case, action: a.Note, now: datetime, rules: Rules) -> Change:
 
 
 def tell_client(case: Case, action: a.TellClient, now: datetime, rules: Rules) -> Change:
-    """Crosses over to the client, in the agency's name, and opens their thread if this is the first thing for them."""
+    """Crosses over with the writer's name; opens the client's thread if this is the first thing for them."""
     if not action.text.strip():
         raise NotAllowed("text_empty")
-    told = f.say(case, rules, "client", "from_staff", text=action.text)
+    told = f.say(case, rules, "client", "from_staff", text=action.text, by=action.actor)
     opened = replace(case, client_open=True)
     return Change(opened, _event("told_client", text=action.text), (told,), said="did_tell", quiet=case.client_open)
 

@@ -535,7 +535,7 @@ def summary(entries: list[Entry], more: int, rules: Rules, now: datetime, people
     if more:
         blocks.append(Line(Say("summary_more", {"n": more}), "dim"))
     if any(e.case.state is State.NEW for e in entries):
-        blocks.append(Call(people))
+        blocks += _call(people)
     takes = [
         Button("take", "button_take_case", e.case.id, e.case.n, args={"case": e.case.id})
         for e in entries

@@ -35,11 +35,22 @@ STOP_AFTER = 0.5
 
 
 class Sandbox:
-    """Telegram, Slack and a review site on one port of 127.0.0.1. `now` gives Unix seconds."""
+    """Telegram, Slack and a review site on one port of 127.0.0.1. `now` gives Unix seconds.
 
-    def __init__(self, now: Callable[[], float] = time.time, debounce: float = 0.15) -> None:
+    `group_per_minute` and `per_second` are Telegram's limits (about 20 and 30).
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        debounce: float = 0.15,
+        group_per_minute: int = 20,
+        per_second: int = 30,
+    ) -> None:
         self.hub = Hub(debounce)
-        self.telegram = Telegram(notify=self.hub.notify, now=now)
+        self.telegram = Telegram(
+            notify=self.hub.notify, now=now, group_per_minute=group_per_minute, per_second=per_second
+        )
         self.slack = Slack(notify=self.hub.notify, now=now)
         self.site = ReviewSite(notify=self.hub.notify, now=now)
         self.url = ""

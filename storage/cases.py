@@ -21,13 +21,8 @@ from storage.tables import approvals, case_events, cases, mentions, places, repl
 
 Item = Round | Version | Approval | Reply
 
-ROWS: dict[str, tuple[Table, type]] = {
-    "rounds": (rounds, Round),
-    "versions": (versions, Version),
-    "approvals": (approvals, Approval),
-    "replies": (replies, Reply),
-}
-"""Fields of Case that live in tables of their own, in the order of `_ORDER`."""
+ROWS: dict[str, Table] = {"rounds": rounds, "versions": versions, "approvals": approvals, "replies": replies}
+"""Fields of Case that live in tables of their own."""
 
 _ORDER: dict[Table, tuple[Column[Any], ...]] = {
     rounds: (rounds.c.n,),
@@ -72,7 +67,7 @@ async def load(db: AsyncConnection, heads: Iterable[Any]) -> list[Case]:
     """Whole cases for rows of the table cases, in the same order, with one query a table."""
     heads = list(heads)
     parts: dict[str, dict[int, list[dict[str, Any]]]] = {}
-    for name, (table, _) in ROWS.items():
+    for name, table in ROWS.items():
         parts[name] = await _children(db, table, [head.id for head in heads])
     return [_whole(head, {name: found.get(head.id, []) for name, found in parts.items()}) for head in heads]
 
@@ -128,6 +123,7 @@ class CasePart(Part):
         for name in ROWS:
             await self._write_rows(new, name, {}, mention)
         await self._write_events(number, events)
+        self.saved.append((None, new))
         self._seen[number] = new
         return new
 
@@ -151,6 +147,7 @@ class CasePart(Part):
         for name in ROWS:
             await self._write_rows(case, name, _items(before, name), mention)
         await self._write_events(case.id, events)
+        self.saved.append((before, case))
         self._seen[case.id] = case
 
     async def _as_stored(self, number: int) -> Case:
@@ -158,8 +155,7 @@ class CasePart(Part):
         return case
 
     async def _write_rows(self, case: Case, name: str, before: dict[Any, Item], mention: int) -> None:
-        table, _ = ROWS[name]
-        after = _items(case, name)
+        table, after = ROWS[name], _items(case, name)
         more = {"mention_id": mention} if "mention_id" in table.c else {}
         for key in before.keys() - after.keys():
             await self._drop_row(table, case.id, key)

@@ -30,6 +30,11 @@ outside; one of a frozen replica would hold its rows, and with them the others, 
 DEADLOCK = "40P01"
 
 POOL = 8
+"""Connections of a replica that write, and that read or listen: with several replicas well under PostgreSQL's 100."""
+
+POOL_TIMEOUT = 60
+"""Seconds to wait for a connection of the pool; a transaction takes milliseconds."""
+
 CHANNEL = "replydesk_work"
 
 
@@ -41,7 +46,8 @@ def read_url(url: str) -> URL:
     """Raises ValueError for anything but the two stores the desk runs on."""
     parsed = make_url(url)
     if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-        raise ValueError(f"database url starts with sqlite+aiosqlite:// or postgresql+asyncpg://, not {url!r}")
+        known = "sqlite+aiosqlite:// or postgresql+asyncpg://"
+        raise ValueError(f"the database url starts with {known}, not {parsed.drivername}://")
     if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
         raise ValueError("a SQLite desk needs a file: sqlite+aiosqlite:///replydesk.db")
     return parsed
@@ -59,7 +65,7 @@ def connect_sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         connect_args={"isolation_level": None},
         pool_size=size,
         max_overflow=0,
-        pool_timeout=60,
+        pool_timeout=POOL_TIMEOUT,
     )
     pragmas = [f"busy_timeout={BUSY_TIMEOUT}", "foreign_keys=ON", "synchronous=FULL"]
     pragmas.append("journal_mode=WAL" if writing else "query_only=ON")
@@ -83,7 +89,8 @@ def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=POOL,
-        max_overflow=POOL,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=True,
         execution_options=how,
         connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT)}},
@@ -206,6 +213,6 @@ async def alone(engine: AsyncEngine, name: str, again: float = 1.0) -> AsyncIter
     """Wait until no other process is inside under this name. The event is set when that can no longer be promised."""
     ours = select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))
     async with _session(engine) as (connection, lost):
-        while not (await connection.execute(ours)).scalar_one():
+        while not (await connection.execute(ours)).scalar_one():  # noqa: ASYNC110 - it is another process's lock
             await asyncio.sleep(again)
         yield lost

@@ -67,6 +67,7 @@ class Engine(Runner):
         self._ended = asyncio.Event()
         self._ended.set()
         self._stop_within: float | None = None
+        self._told: set[str] = set()
 
     async def run(self) -> None:
         """Until `stop()`."""
@@ -153,11 +154,18 @@ class Engine(Runner):
                 async with self._store.write() as unit:
                     await queue.renew(unit, list(self._tasks.values()))
                     returned = await queue.return_expired(unit)
+                await self._tell_unknown()
             except AWAY as error:
                 log.warning("leases could not be renewed: %s", reason(error))
                 continue
             if returned:
                 log.warning("%s abandoned rows are ready again", returned)
+
+    async def _tell_unknown(self) -> None:
+        for waiting in await self.unknown():
+            if waiting.kind not in self._told:
+                self._told.add(waiting.kind)
+                log.error("%s rows of kind %r wait for code that knows it", waiting.rows, waiting.kind)
 
     async def _let_go(self, within: float) -> None:
         if self._tasks:

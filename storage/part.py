@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from desk.case import Case
 from desk.rules import Rules
 
 RulesOf = Callable[[str], Rules | None]
@@ -22,7 +23,7 @@ RulesOf = Callable[[str], Rules | None]
 class Part:
     """`now` is aware UTC and does not move within the transaction; `began`: the monotonic clock, read just before it.
 
-    `stirred`: work was added or brought forward.
+    `stirred`: work was added or brought forward. `saved`: cases before and after, in order, for whoever counts them.
     """
 
     db: AsyncConnection
@@ -30,6 +31,7 @@ class Part:
     began: float
     rules_of: RulesOf
     stirred: bool = False
+    saved: list[tuple[Case | None, Case]] = field(default_factory=list)
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         return (await self.db.execute(statement)).all()

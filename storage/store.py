@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, literal_column, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from desk.case import Case
 from desk.errors import Retry
 from storage import claim, queue
 from storage.database import Database, alone, crossed, listen
@@ -46,6 +47,8 @@ class SqlStore:
         self._vault = vault
         self._rules_of = rules_of
         self._watchers: list[Callable[[], None]] = []
+        self.on_saved: Callable[[Case | None, Case], None] = lambda before, after: None
+        """Told of each changed case after its commit. For metrics."""
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -62,6 +65,8 @@ class SqlStore:
             if crossed(error):
                 raise Retry("two changes crossed each other", after=0) from error
             raise
+        for before, after in unit.saved:
+            self.on_saved(before, after)
         if unit.stirred:
             self._wake()
 
@@ -170,11 +175,6 @@ class SqlStore:
         if self._vault is None:
             raise ValueError("[desk] secret_key is not set: tokens cannot be kept")
         return self._vault
-
-    async def alive(self) -> None:
-        """Raises when the database does not answer."""
-        async with self.database.reader.begin() as connection:
-            await connection.execute(select(literal_column("1")))
 
 
 def _no_rules(brand: str) -> None:

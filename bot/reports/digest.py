@@ -30,7 +30,7 @@ class Onlooker:
 async def show_digest(config: Config, path: Path, client: str, day: date | None, send: bool) -> int:
     """0, or 2 for a client that is not configured. `--send` puts it into the rooms; a running desk delivers it."""
     directory = Directory(config)
-    wanted = [c for c in directory.clients() if c.key.partition(":")[0] == client]
+    wanted = [c for c in directory.digests() if c.key.partition(":")[0] == client]
     if not wanted:
         print(f"there is no client {client}", file=sys.stderr)
         return 2

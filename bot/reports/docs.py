@@ -18,8 +18,8 @@ from bot.config.values import DatabaseUrl, Key, Listen, PublicAddress, Room, Sla
 from collectors import PLATFORMS
 from collectors.manual import SITES
 from collectors.settings import SourceSettings, WebAddress
-from desk import diagram
 from desk.case import State
+from desk.diagram import mermaid
 from desk.people import Side
 from desk.platform import PlatformCard
 from desk.view import BUTTONS, Say
@@ -254,7 +254,7 @@ def _abilities(name: str, card: PlatformCard) -> Iterator[str]:
 def states() -> str:
     parts = [
         "# States of a case",
-        "```mermaid\n" + diagram.mermaid().strip() + "\n```",
+        "```mermaid\n" + mermaid().strip() + "\n```",
         "## Buttons",
         "They stand on the newest message of a case. Those in *italics* are there only when they apply.",
         table(("state", "shown as", "staff", "client"), map(_state, State)),

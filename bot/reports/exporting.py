@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from bot.config import Config
 from bot.directory import Directory
@@ -33,9 +38,20 @@ async def export_client(
     store = await open_store(config.database.url.get_secret_value(), rules=directory.rules, reading=True)
     try:
         async with store.read() as reader:
-            found = await rows(reader, [r.brand for r in brands], begin, end, directory.rules)
+            lines = rows(reader, [r.brand for r in brands], begin, end, directory.rules, datetime.now(UTC))
+            with _progress(out) as told:
+                count = await write(out, lines, told)
     finally:
         await store.close()
-    write(out, found)
-    print(f"{len(found)} rows in {out}", file=sys.stderr)
+    print(f"{count} rows in {out}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _progress(out: Path) -> Iterator[Callable[[int], None]]:
+    """A count that grows while a person waits; nothing where nobody looks."""
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.completed} rows for {task.description}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(out.name, total=None)
+        yield lambda count: bar.update(task, completed=count)

@@ -95,7 +95,9 @@ class _Piece(NamedTuple):
     runs: list[Json]
 
 
-def _pieces(drawing: Drawing, now: datetime | None, workspace: str, budget: int) -> tuple[list[_Piece], tuple[str, ...]]:
+def _pieces(
+    drawing: Drawing, now: datetime | None, workspace: str, budget: int
+) -> tuple[list[_Piece], tuple[str, ...]]:
     pieces: list[_Piece] = []
     for block in drawing.blocks:
         piece = _piece(block, drawing, now, workspace)
@@ -271,3 +273,9 @@ def _button(button: Button, action_id: str, drawing: Drawing, now: datetime | No
     element: Json = {"type": "button", "action_id": action_id, "text": text}
     element |= {"url": button.url} if button.url else {"value": encode(button)}
     return element | ({"style": button.style} if button.style else {})
+
+
+def comment(drawing: Drawing, now: datetime | None) -> str:
+    """The lines of a drawing as mrkdwn, for the words beside a file: those take no blocks."""
+    lines = [say(b.say, drawing.lang, drawing.zone, now, MRKDWN) for b in drawing.blocks if isinstance(b, Line)]
+    return clip("\n".join(lines), SECTION)

@@ -55,9 +55,7 @@ class Buttons:
     async def _press(self, ack: Any, idem: str, value: Value, where: Where) -> None:
         who, room = self.ws.person(where.user, where.home), self.ws.room(where.channel)
         pressed = Pressed(idem, who, value.action, value.case, value.version, room, where.thread, value.extra)
-        work, done = await self.ws.settled(self.ws.desk.press(pressed))
-        if done and work.exception() is not None:
-            log.error("%s: a press was not taken", self.ws.key, exc_info=work.exception())
+        work, _ = await self.ws.settled(self.ws.desk.press(pressed))
         await ack()
         self.ws.later(self._answered(work, where))
 
@@ -66,6 +64,7 @@ class Buttons:
         try:
             outcome = await work
         except Exception:
+            log.exception("%s: a press was not taken", self.ws.key)
             outcome = Outcome("slack_failed", ok=False)
         if not outcome.ok:
             await self.ws.tell(outcome, where)

@@ -69,8 +69,9 @@ def decode(text: object) -> Meta | None:
         meta = Meta(**found)
     except (ValueError, TypeError):
         return None
-    sound = isinstance(meta.case, int) and isinstance(meta.version, int) and meta.action in PRESSES
-    return meta if sound and all(isinstance(t, str) for t in (meta.channel, meta.thread)) else None
+    numbers = all(type(n) is int for n in (meta.case, meta.version))
+    texts = all(type(t) is str for t in (meta.action, meta.channel, meta.thread))
+    return meta if numbers and texts and meta.action in PRESSES else None
 
 
 def asks(action: str) -> bool:
@@ -168,7 +169,7 @@ class Modals:
     async def open(self, trigger: str, value: Value, where: Where, idem: str) -> None:
         """Within the trigger's three seconds, with an empty modal where the form takes long to make."""
         meta = Meta(value.action, value.case, value.version, where.channel, where.thread)
-        work = asyncio.create_task(self._view(meta, where, idem))
+        work = asyncio.create_task(self._made(meta, where, idem))
         done, _ = await asyncio.wait({work}, timeout=self.ws.loading)
         try:
             if done:
@@ -186,9 +187,7 @@ class Modals:
         else:
             await self.ws.client.views_open(trigger_id=trigger, view=made)
 
-    async def _open_empty(
-        self, trigger: str, work: asyncio.Task[Json | Outcome], meta: Meta, where: Where
-    ) -> None:
+    async def _open_empty(self, trigger: str, work: asyncio.Task[Json | Outcome], meta: Meta, where: Where) -> None:
         to, title = self.ws.tongue(where), self._title(meta, where)
         empty = notice_view(Outcome("slack_loading"), title, to, self.ws.now())
         opened = (await self.ws.client.views_open(trigger_id=trigger, view=empty))["view"]
@@ -198,6 +197,13 @@ class Modals:
 
     def _title(self, meta: Meta, where: Where) -> str:
         return say(Say(f"button_{meta.action}"), *self.ws.tongue(where))
+
+    async def _made(self, meta: Meta, where: Where, idem: str) -> Json | Outcome:
+        try:
+            return await self._view(meta, where, idem)
+        except Exception:
+            log.exception("%s: no form for %s", self.ws.key, meta.action)
+            return Outcome("slack_failed", ok=False)
 
     async def _view(self, meta: Meta, where: Where, idem: str) -> Json | Outcome:
         """The modal; or why there is none. A text that no input holds is asked for in the thread instead."""
@@ -221,9 +227,7 @@ class Modals:
             return
         answers = answers_of(view["state"]["values"], self.ws.reading())
         try:
-            form = await self.ws.desk.form(
-                self.ws.person(where.user, where.home), meta.action, meta.case, meta.version
-            )
+            form = await self.ws.desk.form(self.ws.person(where.user, where.home), meta.action, meta.case, meta.version)
             shown = form_view(form, meta, answers, self._tongue(meta, where))
             await self.ws.client.views_update(view_id=view["id"], hash=view["hash"], view=shown)
         except (NotAllowed, Gone) as no:

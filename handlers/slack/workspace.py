@@ -27,7 +27,7 @@ log = logging.getLogger("replydesk.slack")
 
 T = TypeVar("T")
 
-NOT_THERE = {"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived", "messages_tab_disabled"}
+NOT_THERE = {"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived", "thread_not_found"}
 LONGEST_TEXT = 3_000
 """Characters: what a modal's input holds, and what a typed reply may have (contract §4)."""
 
@@ -72,6 +72,7 @@ class Workspace:
 
     `client` answers people: it may wait on 429, and repeats nothing else. `within`: seconds in which a press is
     settled before it is acknowledged without its outcome. `loading`: seconds after which an empty modal stands in.
+    `bot` is the bot's user id, "" until Slack has told it.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Workspace:
     loading: float = 1.0
     background: Background = field(default_factory=Background)
     bot: str = ""
+    bot_name: str = "desk"
     _names: dict[str, str] = field(default_factory=dict)
 
     def room(self, channel: str) -> str:
@@ -111,6 +113,8 @@ class Workspace:
         return Reading(self.known_name, whole_links)
 
     def known_name(self, user: str) -> str:
+        if user == self.bot:
+            return self.bot_name
         person = self.person(user)
         return person.name if person is not None else self._names.get(user, "")
 
@@ -139,27 +143,31 @@ class Workspace:
         if not outcome.key:
             return None
         what = Say(outcome.key, shown(outcome.args))
-        style = "plain" if outcome.ok else "alert"
-        return render(Drawing(what, (Line(what, style),), (), *self.tongue(where)), self.now(), self.key)
+        line = Line(what) if outcome.ok else Line(what, "alert")
+        return render(Drawing(what, (line,), (), *self.tongue(where)), self.now(), self.key)
 
     async def tell(self, outcome: Outcome, where: Where) -> None:
         """To one person alone: in the thread they are in, else in their own conversation with the bot. Never raises."""
         message = self.say(outcome, where)
         if message is None:
             return
-        shown_as = {"text": message.text, "blocks": message.blocks}
         try:
-            if where.channel and await self._whispered(where, shown_as):
+            if where.channel and await self._whispered(where, message):
                 return
-            await self.client.chat_postMessage(channel=where.user, **shown_as)
+            await self.client.chat_postMessage(channel=where.user, text=message.text, blocks=message.blocks)
         except CALL_ERRORS as error:
             log.warning("%s: %s could not be answered: %s", self.key, where.user, error)
 
-    async def _whispered(self, where: Where, message: dict[str, Any]) -> bool:
+    async def _whispered(self, where: Where, message: Rendered) -> bool:
         """False where the bot or the person is not in that channel."""
-        more = {"thread_ts": where.thread} if where.thread else {}
         try:
-            await self.client.chat_postEphemeral(channel=where.channel, user=where.user, **more, **message)
+            await self.client.chat_postEphemeral(
+                channel=where.channel,
+                user=where.user,
+                thread_ts=where.thread or None,
+                text=message.text,
+                blocks=message.blocks,
+            )
         except CALL_ERRORS as error:
             if code_of(getattr(error, "response", None)) in NOT_THERE:
                 return False

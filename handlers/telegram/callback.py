@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,12 @@ SHORT = {"answer": "a", "cancel": "x", "tell": "t"}
 """Actions whose `extra` needs the room."""
 LONG = {short: action for action, short in SHORT.items()}
 
+ACTION = re.compile("[a-z]{1,16}")
+NUMBER = re.compile("[0-9a-z]{1,11}")
+"""Base 36: more digits are no number of ours, and no database's."""
+EXTRA = re.compile(r"(?:[0-9]{1,18}(?:\.[A-Za-z0-9_-]*)?)?")
+"""A question's or a saying's number, and an option of a question."""
+
 
 class Data(NamedTuple):
     """What was on the button; nothing of it is believed."""
@@ -25,7 +32,7 @@ class Data(NamedTuple):
 
 
 def pack(data: Data) -> str:
-    """Raises ValueError where it would not fit: an answer has 51 bytes for its question's number and its option."""
+    """Raises ValueError where it would not fit: an answer has 50 bytes for its question's number and its option."""
     version = "" if data.version is None else _base36(data.version)
     action = SHORT.get(data.action, data.action)
     packed = f"c1:{action}:{_base36(data.case)}:{version}:{data.extra}"
@@ -46,10 +53,11 @@ def _first(rest: str) -> Data | None:
     if len(parts) != 4:
         return None
     action, case, version, extra = parts
-    numbers = _number(case), _number(version) if version else None
-    if numbers[0] is None or (version and numbers[1] is None) or not action:
+    if not (ACTION.fullmatch(action) and NUMBER.fullmatch(case) and EXTRA.fullmatch(extra)):
         return None
-    return Data(LONG.get(action, action), numbers[0], numbers[1], extra)
+    if version and not NUMBER.fullmatch(version):
+        return None
+    return Data(LONG.get(action, action), int(case, 36), int(version, 36) if version else None, extra)
 
 
 PREFIXES: dict[str, Callable[[str], Data | None]] = {"c1": _first}
@@ -62,10 +70,3 @@ def _base36(number: int) -> str:
         number, digit = divmod(number, 36)
         digits = DIGITS[digit] + digits
     return digits or "0"
-
-
-def _number(text: str) -> int | None:
-    """At most 11 digits of base 36: more is no number of ours, and no database's."""
-    if not 0 < len(text) <= 11 or not set(text) <= set(DIGITS):
-        return None
-    return int(text, 36)

@@ -96,18 +96,22 @@ def render(drawing: Drawing, now: datetime, longest: int = LONGEST, links: bool 
     `links` False leaves link buttons out, for an address the server refused after all.
     """
     pen = _Pen(drawing, now)
+    drawn, cut = _quotes_fitted(pen, longest)
+    drawn = _lines_fitted(drawn, longest)
+    length = sum(piece.length for piece in drawn) + len(drawn) - 1
+    return Rendered("\n".join(piece.html for piece in drawn), keyboard(drawing, pen.words, links), length, cut)
+
+
+def _quotes_fitted(pen: _Pen, longest: int) -> tuple[list[_Piece], tuple[str, ...]]:
     drawn = pen.blocks()
-    room = longest - sum(piece.length + 1 for piece in drawn if piece.quote is None)
     quotes = [piece.quote for piece in drawn if piece.quote is not None]
-    cut = tuple(quotes) if sum(len(q) + 1 for q in quotes) > room else ()
-    if cut:
-        drawn = [*drawn, pen.line(Line(Say("text_cut"), "dim"))]
-        drawn = _shortened(drawn, room - drawn[-1].length - 1)
-        cut = tuple(q for q in quotes if q not in {piece.quote for piece in drawn})
-    drawn = _fitting(drawn, longest)
-    body = "\n".join(piece.html for piece in drawn)
-    length = sum(piece.length for piece in drawn) + max(len(drawn) - 1, 0)
-    return Rendered(body, keyboard(drawing, pen.words, links), length, cut)
+    room = longest + 1 - sum(piece.length + 1 for piece in drawn if piece.quote is None)
+    if sum(len(quote) + 1 for quote in quotes) <= room:
+        return drawn, ()
+    note = pen.line(Line(Say("text_cut"), "dim"))
+    shortened = _shortened(drawn, room - note.length - 1)
+    left = {piece.quote for piece in shortened}
+    return [*shortened, note], tuple(quote for quote in quotes if quote not in left)
 
 
 def topic_name(drawing: Drawing, now: datetime) -> str:
@@ -136,7 +140,8 @@ class _Pen:
 
     def blocks(self) -> list[_Piece]:
         pieces = (WRITE[type(block)](self, block) for block in self._drawing.blocks)
-        return [piece for piece in pieces if piece.length]
+        drawn = [piece for piece in pieces if piece.length and (piece.quote is None or piece.quote.strip())]
+        return drawn or [self.line(Line(self._drawing.title))]
 
     def line(self, line: Line) -> _Piece:
         what = _brief(line.say)
@@ -203,7 +208,7 @@ def _modifies(sign: str) -> bool:
     return sign in "\u200d\ufe0f" or "\U0001f3fb" <= sign <= "\U0001f3ff" or "\u0300" <= sign <= "\u036f"
 
 
-def _fitting(drawn: Sequence[_Piece], longest: int) -> list[_Piece]:
+def _lines_fitted(drawn: Sequence[_Piece], longest: int) -> list[_Piece]:
     """Whole lines are dropped from the end where even the lines are too many."""
     kept, used = [], -1
     for piece in drawn:
@@ -233,4 +238,3 @@ def _button(button: Button, words: Callable[[Say], str], links: bool) -> InlineK
         return InlineKeyboardButton(text=label, url=button.url, style=style) if shown else None
     data = pack(Data(button.action, button.case, button.version, button.extra))
     return InlineKeyboardButton(text=label, callback_data=data, style=style)
-

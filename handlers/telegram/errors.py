@@ -69,7 +69,7 @@ ROWS: tuple[Row, ...] = (
     Row(TelegramBadRequest, "TOPIC_CLOSED", _broken("open the topic again, or let the bot manage topics")),
     Row(
         TelegramBadRequest,
-        "not enough rights|no rights|need administrator|CHAT_ADMIN_REQUIRED|WRITE_FORBIDDEN|CHAT_RESTRICTED|SEND_\\w+_FORB",
+        "not enough rights|no rights|need administrator|CHAT_ADMIN_REQUIRED|FORBIDDEN|CHAT_RESTRICTED",
         _broken(ADMIN),
     ),
     Row(TelegramBadRequest, "", lambda said: Refused(said, code="400")),
@@ -84,11 +84,11 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def is_done(error: Exception) -> bool:
+def is_done(error: BaseException | None) -> bool:
     return isinstance(error, TelegramBadRequest) and re.search(DONE, error.message) is not None
 
 
-def is_bad_address(error: Exception) -> bool:
+def is_bad_address(error: BaseException | None) -> bool:
     return isinstance(error, TelegramBadRequest) and re.search(BAD_ADDRESS, error.message) is not None
 
 

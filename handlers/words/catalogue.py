@@ -45,7 +45,7 @@ def _translations(lang: str) -> GNUTranslations:
 
 @cache
 def _keys() -> frozenset[str]:
-    return frozenset(m.id[0] if isinstance(m.id, tuple) else m.id for m in catalogue("en") if m.id)
+    return frozenset(m.id if isinstance(m.id, str) else m.id[0] for m in catalogue("en") if m.id)
 
 
 def has(key: str) -> bool:

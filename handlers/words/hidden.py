@@ -32,11 +32,11 @@ def visible(text: str) -> str:
 
 def _joins(before: str, after: str) -> bool:
     """Between parts of an emoji, or letters of Arabic and Indic scripts, a joiner has its proper work."""
-    return _emoji(before) and _emoji(after) or _joining_script(before) and _joining_script(after)
+    return (_emoji(before) and _emoji(after)) or (_joining_script(before) and _joining_script(after))
 
 
 def _emoji(sign: str) -> bool:
-    return sign == "\ufe0f" or bool(sign) and unicodedata.category(sign) in ("So", "Sk", "Sm")
+    return sign == "\ufe0f" or (bool(sign) and unicodedata.category(sign) in ("So", "Sk", "Sm"))
 
 
 def _joining_script(sign: str) -> bool:

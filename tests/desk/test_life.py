@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,7 +19,7 @@ import desk.steps
 from desk import actions as a
 from desk import follow as f
 from desk.acting import approvers, must_act
-from desk.case import FINISHED, Case, Round, State, progress
+from desk.case import FINISHED, Case, State, progress
 from desk.decide import TABLE, Decision, admits, decide
 from desk.errors import NotAllowed
 from desk.forms import PRESSES
@@ -120,7 +120,13 @@ class Life(RuleBasedStateMachine):
     @initialize(
         steps=st.sampled_from(sorted(STEPS)),
         card=st.sampled_from(
-            [w.CARD, w.CARD, replace(w.CARD, one_reply=True), replace(w.CARD, can_edit=False, can_delete=False), w.BY_HAND]
+            [
+                w.CARD,
+                w.CARD,
+                replace(w.CARD, one_reply=True),
+                replace(w.CARD, can_edit=False, can_delete=False),
+                w.BY_HAND,
+            ]
         ),
         undo=st.sampled_from([timedelta(), timedelta(seconds=60)]),
         head_start=st.integers(0, 9),
@@ -156,7 +162,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def anybody_tries_anything(self, data: st.DataObject) -> None:
-        kind = data.draw(st.sampled_from([k for k in w.SAMPLES if w.SAMPLES[k](self.case).who]))
+        now = [kind for state, kind in TABLE if state is self.case.state]
+        anything = now if data.draw(st.booleans()) else list(w.SAMPLES)
+        kind = data.draw(st.sampled_from([k for k in anything if w.SAMPLES[k](self.case).who]))
         version = data.draw(st.sampled_from([None, self.case.n, self.case.n - 1]))
         self._try(self._made(kind, data.draw(st.sampled_from(w.PEOPLE)), version))
 
@@ -177,7 +185,7 @@ class Life(RuleBasedStateMachine):
         assert action.version in (None, self.case.n), "a stale press did something"
         assert action.who is not None
         assert action.who.serves("acme")
-        assert action.who.role != "viewer", "a viewer did something"
+        assert action.who.role != "viewer" or isinstance(action, a.Approve), "a viewer did something"
         self._settle(action, decision)
 
     # the way it mostly goes, so that the far ends of the table are reached
@@ -306,7 +314,7 @@ class Life(RuleBasedStateMachine):
         row.state = "done"
         self._desk(choose([a.ReplyDeleted(), a.ReplyStays(reason="too late")]))
 
-    RUNNERS: dict[str, Callable[..., None]] = {
+    RUNNERS: ClassVar[dict[str, Callable[..., None]]] = {
         "publish": _publish, "watch": _watch, "warn": _warn, "suggest": _suggest, "delete_reply": _delete_reply,
     }  # fmt: skip
 
@@ -366,6 +374,8 @@ class Life(RuleBasedStateMachine):
             ledger.written(old, action)
         if isinstance(action, a.Approve):
             self._note_approval(action, old, new)
+        if new.state is State.FAILED and old.state is not State.FAILED:
+            assert isinstance(action, a.PostingRefused | a.ItIsNotPublished | a.ModeratorsRefused), "a no that was none"
         if isinstance(action, a.PostingRefused | a.ItIsNotPublished | a.ModeratorsRefused) and ledger.agreed:
             ledger.agreed.attempts[-1:] = ["refused"]
         if isinstance(action, a.ReplyPosted | a.ItIsPublished | a.IPostedIt):
@@ -377,7 +387,7 @@ class Life(RuleBasedStateMachine):
         ledger, person = self.ledger, action.who
         text, authors, origin = ledger.texts[old.n]
         assert person is not None
-        assert person.role == "approver"
+        assert person.role == "approver", f"approved by {person.role}"
         assert person.key not in authors or origin == "client", "approved a text of their own"
         assert old.state is State.IN_APPROVAL
         ledger.presses.append(person.key)
@@ -431,7 +441,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def a_reply_can_be_on_its_way_once_at_most(self) -> None:
         if hasattr(self, "case"):
-            assert len(self._live("publish", "ready", "running", "parked")) <= 1
+            assert len(self._live("publish", "ready", "running", "parked")) <= 1, "two on their way"
             if self.case.unknown:
                 assert self.case.state is State.POSTING
 
@@ -515,13 +525,15 @@ def _works(case: Case, kind: type[a.Action], who: Person, now: datetime, rules: 
 _NO_SHRINKING = (Phase.explicit, Phase.generate)
 
 FULL = settings(
-    max_examples=120,
+    max_examples=100,
     stateful_step_count=40,
     derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+UNTIL_FOUND = settings(FULL, max_examples=500, phases=_NO_SHRINKING, report_multiple_bugs=False)
 
 
 def test_no_order_of_events_breaks_a_promise() -> None:
@@ -549,7 +561,12 @@ def _asks_one_where_two_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _forgets_to_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     real = desk.decide.follow
-    monkeypatch.setattr(desk.decide, "follow", lambda *args: (real(*args)[0], []))
+
+    def forgetful(*args: Any) -> Any:
+        work, cancel = real(*args)
+        return work, [group for group in cancel if not group.startswith("publish")]
+
+    monkeypatch.setattr(desk.decide, "follow", forgetful)
 
 
 def _takes_silence_for_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -574,24 +591,25 @@ def _counts_from_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _lets_anybody_approve(monkeypatch: pytest.MonkeyPatch) -> None:
+    everybody = tuple(p.key for p in w.PEOPLE)
     monkeypatch.setitem(desk.acting.MAY, "open step", lambda case, who, rules: True)
-    monkeypatch.setattr(desk.steps, "progress", lambda case, rules: replace(progress(case, rules), who=("victor",)))
+    monkeypatch.setattr(desk.steps, "progress", lambda case, rules: replace(progress(case, rules), who=everybody))
 
 
 def _forgets_the_timers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f, "timers", lambda *args: [])
 
 
-BROKEN = (
-    _carries_approvals_over,
-    _asks_one_where_two_are_needed,
-    _forgets_to_cancel,
-    _takes_silence_for_a_no,
-    _starts_the_clock_anew,
-    _counts_from_one_again,
-    _lets_anybody_approve,
-    _forgets_the_timers,
-)
+BROKEN = {
+    _carries_approvals_over: "steps miscounted",
+    _asks_one_where_two_are_needed: "steps miscounted",
+    _forgets_to_cancel: "two on their way",
+    _takes_silence_for_a_no: "a no that was none",
+    _starts_the_clock_anew: "the clock was moved",
+    _counts_from_one_again: "a written text changed",
+    _lets_anybody_approve: "approved by",
+    _forgets_the_timers: "a mark without its timer",
+}
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda f: f.__name__.strip("_"))
@@ -599,9 +617,5 @@ def test_a_desk_that_is_broken_on_purpose_is_found_out(
     broken: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken(monkeypatch)
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(Life, settings=settings(FULL, phases=_NO_SHRINKING, report_multiple_bugs=False))
-
-
-def test_a_round_is_what_the_ledger_says_it_is() -> None:
-    assert set(STAGES) <= set(Round.__dataclass_fields__)
+    with pytest.raises(AssertionError, match=BROKEN[broken]):
+        run_state_machine_as_test(Life, settings=UNTIL_FOUND)

@@ -32,9 +32,7 @@ PEOPLE = (ANNA, BORIS, VERA, MILA, OLGA, OLEG, VICTOR, SASHA, ALINA)
 AGENCY = (ANNA, BORIS, VERA)
 APPROVERS = (MILA, OLGA, OLEG)
 
-CARD = PlatformCard(
-    "shop", "Shop Reviews", can_reply=True, can_edit=True, can_delete=True, can_look=True, longest=200
-)
+CARD = PlatformCard("shop", "Shop Reviews", can_reply=True, can_edit=True, can_delete=True, can_look=True, longest=200)
 BY_HAND = PlatformCard("board", "Notice Board")
 
 STEP = (Step(("mila", "olga"), 1),)
@@ -133,7 +131,7 @@ def edited(text: str = "Cold coffee, and rude", **changes: Any) -> a.MentionEdit
 
 
 def other(text: str = "We are sorry - HQ") -> a.OtherReplyFound:
-    return a.OtherReplyFound(reply=OfficialReply("hq", text, T0 + 5 * MINUTE))
+    return a.OtherReplyFound(reply=OfficialReply("hq", text, T0 + 30 * SECOND))
 
 
 Maker = Callable[[Case], a.Action]

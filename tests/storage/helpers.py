@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from desk.case import Case, Event, Round
 from desk.errors import DeskError
 from desk.mention import Author, Mention, MentionKey
 from desk.ports import Call, Done, Unit, Verdicts
-from desk.work import Row
+from desk.work import Row, Work
 from storage.engine import Engine
 from storage.store import SqlStore
 from storage.tables import dest, work
@@ -160,5 +160,12 @@ async def tat(store: SqlStore, name: str) -> float:
     return value
 
 
-def numbered(case: Case, number: int) -> Case:
-    return replace(case, id=number)
+async def put(store: SqlStore, *works: Work) -> None:
+    async with store.write() as unit:
+        await unit.enqueue(*works)
+
+
+async def until(happened: Callable[[], Any], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - what is waited for happens in many ways
+            await asyncio.sleep(0.01)

@@ -10,8 +10,7 @@ from desk.errors import Retry
 from desk.ports import Done, Drop, Later, Park
 from desk.work import Prio, Work
 from storage.store import SqlStore
-from tests.storage.helpers import START, Clock, Told, an_engine, rows, tat
-from tests.storage.test_work import put
+from tests.storage.helpers import START, Clock, Told, an_engine, put, rows, tat
 
 ROOM = "telegram:-1001"
 
@@ -86,7 +85,7 @@ async def test_work_waits_for_its_time(timed: SqlStore, clock: Clock) -> None:
     assert await timed.pause(["step"]) is None
 
 
-async def test_unknown_kinds_wait_in_sight(store: SqlStore) -> None:
+async def test_unknown_kinds_wait_in_sight(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
     await put(store, Work("step"), Work("of tomorrow", lane="l"), Work("of tomorrow", lane="l"))
     engine = an_engine(store, Told())
     await engine.drain()
@@ -96,6 +95,8 @@ async def test_unknown_kinds_wait_in_sight(store: SqlStore) -> None:
         ("of tomorrow", "ready", 0),
     ]
     [waiting] = await engine.unknown()
+    await engine._tell_unknown()
+    assert "2 rows of kind 'of tomorrow' wait" in caplog.text
     assert (waiting.kind, waiting.state, waiting.rows, waiting.unsure) == ("of tomorrow", "ready", 2, 0)
 
 

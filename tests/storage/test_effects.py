@@ -16,8 +16,7 @@ from desk.work import Row, Work
 from storage.codec import pack, unpack
 from storage.engine import Engine
 from storage.store import SqlStore
-from tests.storage.helpers import START, Clock, World, an_engine, rows, tat
-from tests.storage.test_work import put
+from tests.storage.helpers import START, Clock, World, an_engine, put, rows, tat
 
 REPLY = Work("reply", {"text": "Sorry"}, lane="case:7:reply", group="publish:7")
 SHOWN_BY = START + timedelta(seconds=60 + 15 + 30)

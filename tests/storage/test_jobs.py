@@ -11,8 +11,7 @@ from desk.ports import Done, Drop, Later, Park, SourceStatus, Unit, Verdicts
 from desk.work import Row, Work
 from storage.runner import backoff
 from storage.store import SqlStore
-from tests.storage.helpers import START, Clock, Told, an_engine, rows
-from tests.storage.test_work import put
+from tests.storage.helpers import START, Clock, Told, an_engine, put, rows
 
 
 class Writer(Told):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from desk.errors import NeedsLogin
+from desk.errors import NeedsLogin, Retry
 from desk.ports import Call, Done, Unit, Verdicts
 from desk.work import Row, Work
 from storage import queue
@@ -20,9 +20,8 @@ from storage.database import StoreBusy
 from storage.engine import Engine
 from storage.queue import Held, Lost
 from storage.store import SqlStore, open_store
-from tests.storage.helpers import Clock, Told, World, an_engine, rows, stored_case
+from tests.storage.helpers import Clock, Told, World, an_engine, put, rows, stored_case, until
 from tests.storage.kill.harness import processes
-from tests.storage.test_work import put
 
 LEASES = {"step": timedelta(seconds=10), "reply": timedelta(seconds=60)}
 
@@ -90,12 +89,6 @@ async def test_leases_are_renewed_while_work_runs(store: SqlStore) -> None:
     await engine.stop()
     await running
     assert await rows(store, "state", "attempts") == [("done", 1)]
-
-
-async def until(happened: Any, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110 - what is waited for happens in many ways
-            await asyncio.sleep(0.01)
 
 
 async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(store: SqlStore) -> None:
@@ -300,6 +293,12 @@ async def test_two_desks_share_one_rate(postgres_url: str) -> None:
         await store.close()
 
 
+async def test_a_faulty_address_does_not_tell_its_password() -> None:
+    with pytest.raises(ValueError, match="not mysql://") as caught:
+        await open_store("mysql://desk:hunter2@host/desk")
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.integration
 async def test_another_desks_commit_wakes_this_one(postgres_url: str) -> None:
     woken = asyncio.Event()
@@ -329,6 +328,27 @@ async def test_a_cut_connection_is_made_anew(postgres_url: str) -> None:
     assert len(await rows(here, "id")) == 2
     await here.close()
     await there.close()
+
+
+@pytest.mark.integration
+async def test_of_two_changes_that_wait_for_each_other_one_is_to_be_repeated(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    one, two = await stored_case(store, external_id="1"), await stored_case(store, external_id="2")
+    both = asyncio.Barrier(2)
+
+    async def change(first: int, second: int) -> str:
+        try:
+            async with store.write() as unit:
+                await unit.db.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+                await unit.case(first)
+                await both.wait()
+                await unit.case(second)
+        except Retry:
+            return "repeat"
+        return "done"
+
+    assert sorted(await asyncio.gather(change(one.id, two.id), change(two.id, one.id))) == ["done", "repeat"]
+    await store.close()
 
 
 @pytest.mark.integration

@@ -9,14 +9,9 @@ import pytest
 
 from desk.work import Prio, Work
 from storage.store import SqlStore
-from tests.storage.helpers import START, Clock, Told, an_engine, rows
+from tests.storage.helpers import START, Clock, Told, an_engine, put, rows
 
 SOON = START + timedelta(minutes=1)
-
-
-async def put(store: SqlStore, *works: Work) -> None:
-    async with store.write() as unit:
-        await unit.enqueue(*works)
 
 
 async def test_the_same_idem_is_inserted_once(store: SqlStore) -> None:

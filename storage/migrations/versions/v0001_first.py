@@ -180,6 +180,10 @@ def _work() -> None:
         sa.UniqueConstraint("idem", name=op.f("uq_work_idem")),
         sqlite_autoincrement=True,
     )
+    _work_indexes()
+
+
+def _work_indexes() -> None:
     op.create_index(
         "ix_work_done",
         "work",

@@ -92,7 +92,7 @@ ENGINES: dict[str, type[Engine]] = {"engine": Engine, "forgetful": Forgetful, "u
 
 @dataclass(frozen=True)
 class Orders:
-    """`kill_at`: the point at which the process sends itself `how`, once; "" for never. `scale`: of leases and time-outs."""
+    """`kill_at`: the point at which the process sends itself `how`; "" for never. `scale`: of leases and time-outs."""
 
     store: str
     platform: str

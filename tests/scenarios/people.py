@@ -1,0 +1,220 @@
+"""People at either messenger, with the same verbs: what a case's thread shows, pressing, typing, filling forms."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sandbox import world
+from sandbox.slack import Slack
+from sandbox.telegram import Telegram
+
+PATIENCE = 8.0
+
+
+class Surface(Protocol):
+    """One room. Cases are named by number; people by their key in the configuration."""
+
+    async def thread(self, case: int) -> Any:
+        """Wait for the case's thread."""
+        ...
+
+    def texts(self, case: int) -> list[str]: ...
+    def buttons(self, case: int) -> list[str]: ...
+    def room_texts(self) -> list[str]:
+        """What stands in the room outside the threads of cases."""
+        ...
+
+    async def press(self, who: str, case: int, label: str, **answers: str) -> str:
+        """Press a button of the case's thread; `answers` fill what it asks, by field. Returns what the presser is told."""
+        ...
+
+    async def write(self, who: str, case: int, text: str) -> Any: ...
+    async def reply(self, who: str, case: int, text: str) -> Any:
+        """Type a version of the reply, as this messenger has it."""
+        ...
+
+
+async def wait_for(find: Any, what: str, within: float = PATIENCE) -> Any:
+    end = time.monotonic() + within
+    while not (found := find()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within} s: {what}")
+        await asyncio.sleep(0.02)
+    return found
+
+
+@dataclass
+class TelegramSide:
+    face: Telegram
+    room: int
+    ids: dict[str, int]
+
+    def _topic(self, case: int) -> int | None:
+        found = [t["id"] for t in self._chat()["topics"] if re.search(rf"#{case}\b", t["name"])]
+        return found[-1] if found else None
+
+    def _chat(self) -> dict[str, Any]:
+        return next(c for c in self.face.snapshot()["chats"] if c["id"] == self.room)
+
+    async def thread(self, case: int) -> int:
+        found: int = await wait_for(lambda: self._topic(case), f"a topic for case {case}")
+        return found
+
+    def messages(self, case: int) -> list[dict[str, Any]]:
+        topic = self._topic(case)
+        return [m for m in self._chat()["messages"] if topic is not None and m["thread_id"] == topic]
+
+    def texts(self, case: int) -> list[str]:
+        return [m["text"] for m in self.messages(case)]
+
+    def room_texts(self) -> list[str]:
+        return [m["text"] for m in self._chat()["messages"] if m["thread_id"] is None]
+
+    def buttons(self, case: int) -> list[str]:
+        return [b["text"] for m in self.messages(case) for row in m["buttons"] or [] for b in row]
+
+    def _button(self, label: str, messages: list[dict[str, Any]]) -> tuple[int, str] | None:
+        for message in reversed(messages):
+            for row in message["buttons"] or []:
+                for button in row:
+                    if button["text"] == label and button.get("data"):
+                        return message["id"], button["data"]
+        return None
+
+    async def press(self, who: str, case: int, label: str, **answers: str) -> str:
+        told = await self._press(who, label, lambda: self.messages(case), f"{label} for case {case}")
+        for answer in answers.values():
+            await self._answer(who, case, answer)
+        return told
+
+    async def press_in_room(self, who: str, label: str) -> str:
+        return await self._press(who, label, lambda: self._chat()["messages"], label)
+
+    async def _press(self, who: str, label: str, messages: Any, what: str) -> str:
+        message, data = await wait_for(lambda: self._button(label, messages()), f"the button {what}")
+        press = self.face.press(self.ids[who], self.room, message, data)
+        answer = await wait_for(lambda: self.face.answer_of(press), f"an answer to {what}")
+        return answer["text"] or ""
+
+    async def _answer(self, who: str, case: int, answer: str) -> None:
+        """A further button if one says so, else a message."""
+        topic = await self.thread(case)
+        question = await wait_for(lambda: self._button("Cancel", self.messages(case)), "a question")
+        found = self._button(answer, [m for m in self.messages(case) if m["id"] == question[0]])
+        if found is not None:
+            press = self.face.press(self.ids[who], self.room, *found)
+            await wait_for(lambda: self.face.answer_of(press), f"an answer to {answer}")
+        else:
+            self.face.write(self.ids[who], self.room, answer, thread_id=topic)
+
+    async def write(self, who: str, case: int, text: str) -> int:
+        return self.face.write(self.ids[who], self.room, text, thread_id=await self.thread(case))
+
+    async def reply(self, who: str, case: int, text: str) -> int:
+        return await self.write(who, case, f"/reply {text}")
+
+
+@dataclass
+class SlackSide:
+    face: Slack
+    channel: str
+    ids: dict[str, str]
+
+    def _all(self) -> list[dict[str, Any]]:
+        team = next(t for t in self.face.snapshot()["teams"] if t["id"] == world.TEAM)
+        channel: dict[str, Any] = next(c for c in team["channels"] if c["id"] == self.channel)
+        found: list[dict[str, Any]] = channel["messages"]
+        return found
+
+    def _root(self, case: int) -> str | None:
+        roots = [m for m in self._all() if not m["thread_ts"] or m["thread_ts"] == m["ts"]]
+        found = [m["ts"] for m in roots if re.search(rf"#{case}\b", plain(m)) and m["user"]["is_bot"]]
+        return found[-1] if found else None
+
+    async def thread(self, case: int) -> str:
+        found: str = await wait_for(lambda: self._root(case), f"a thread for case {case}")
+        return found
+
+    def messages(self, case: int) -> list[dict[str, Any]]:
+        root = self._root(case)
+        return [m for m in self._all() if root and root in (m["ts"], m["thread_ts"]) and not m["ephemeral_for"]]
+
+    def texts(self, case: int) -> list[str]:
+        return [plain(m) for m in self.messages(case)]
+
+    def room_texts(self) -> list[str]:
+        return [plain(m) for m in self._all() if not m["thread_ts"] or m["thread_ts"] == m["ts"]]
+
+    def private(self, who: str) -> list[str]:
+        return [plain(m) for m in self._all() if m["ephemeral_for"] == self.ids[who]]
+
+    def buttons(self, case: int) -> list[str]:
+        return [e["text"]["text"] for m in self.messages(case) for e in elements(m)]
+
+    def _button(self, label: str, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
+        for message in reversed(messages):
+            for element in elements(message):
+                if element["text"]["text"] == label and "url" not in element:
+                    return message["ts"], element
+        return None
+
+    async def press(self, who: str, case: int, label: str, **answers: str) -> str:
+        ts, button = await wait_for(lambda: self._button(label, self.messages(case)), f"{label} for case {case}")
+        user, before = self.ids[who], len(self.private(who))
+        got = await self.face.press(world.TEAM, user, self.channel, ts, button["action_id"], button.get("value"))
+        assert got["acked"], f"{label} was not acknowledged"
+        if answers:
+            return await self._submit(user, answers)
+        await asyncio.sleep(0.05)
+        told = self.private(who)[before:]
+        return told[-1] if told else ""
+
+    async def _submit(self, user: str, answers: dict[str, str]) -> str:
+        view = await wait_for(lambda: self.face.modal(world.TEAM, user), "a modal")
+        values = {}
+        for block in (view.get("view") or view)["blocks"]:
+            if block["type"] == "input":
+                name = next(n for n in answers if n in block["block_id"] or len(answers) == 1)
+                values[block["block_id"]] = {block["element"]["action_id"]: _value(block["element"], answers[name])}
+        got = await self.face.submit(world.TEAM, user, view["id"], values)
+        assert got["acked"]
+        return str(got["payload"] or "")
+
+    async def write(self, who: str, case: int, text: str) -> str:
+        thread = await self.thread(case)
+        return self.face.write(world.TEAM, self.ids[who], self.channel, text, thread_ts=thread)
+
+    async def reply(self, who: str, case: int, text: str) -> str:
+        return await self.write(who, case, f"@desk reply {text}")
+
+
+def _value(element: dict[str, Any], answer: str) -> Any:
+    """An option by its label, or the text itself."""
+    for option in element.get("options", []):
+        if option["text"]["text"] == answer:
+            return option["value"]
+    return answer
+
+
+def elements(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [e for block in message["blocks"] or [] if block["type"] == "actions" for e in block["elements"]]
+
+
+def plain(message: dict[str, Any]) -> str:
+    """All text of a message, blocks included."""
+    return " ".join([message["text"] or "", *_texts(message["blocks"] or [])])
+
+
+def _texts(part: Any) -> list[str]:
+    if isinstance(part, list):
+        return [t for each in part for t in _texts(each)]
+    if isinstance(part, dict):
+        own = [part["text"]] if isinstance(part.get("text"), str) else []
+        return own + [
+            t for key, each in part.items() if key != "text" or not isinstance(each, str) for t in _texts(each)
+        ]
+    return []

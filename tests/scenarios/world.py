@@ -1,0 +1,257 @@
+"""A whole desk in a sandbox, in one process: the real clients of both messengers, a real store, people to play."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from bot.build import App, Parts, build
+from bot.config import load
+from bot.run import serve
+from sandbox import world
+from sandbox.server import Sandbox
+from tests.scenarios.people import SlackSide, Surface, TelegramSide
+
+T = TypeVar("T")
+
+CLIENT_GROUP = -1001000000002
+STAFF_CHANNEL = "C0STAFF"
+SLACK_IDS = {"anna": "U0ANNA", "boris": "U0BORIS", "dana": "U0DANA", "marta": world.MARTA, "oleg": world.OLEG}
+TELEGRAM_IDS = {"anna": world.ANNA, "boris": world.BORIS, "dana": world.DANA, "marta": 1011, "oleg": 1012, "vera": 1013}
+SLACK_IDS["vera"] = "U0VERA"
+ROLES = {"anna": "staff", "boris": "lead", "dana": "staff", "marta": "approver", "oleg": "approver", "vera": "viewer"}
+
+CONFIG = """\
+[desk]
+name = "Test agency"
+language = "{lang}"
+timezone = "Asia/Almaty"
+listen = ""
+secret_key = "env:REPLYDESK_SECRET"
+
+[database]
+url = "{database}"
+
+[telegram]
+token = "env:TELEGRAM_TOKEN"
+api_base = "{url}/telegram"
+
+[[slack]]
+key = "main"
+bot_token = "env:SLACK_BOT_TOKEN"
+app_token = "env:SLACK_APP_TOKEN"
+api_base = "{url}/slack/api/"
+{more}
+{people}
+[[clients]]
+key = "acme"
+name = "Acme Coffee"
+language = "{lang}"
+timezone = "Asia/Almaty"
+staff_room = "{staff_room}"
+client_room = "{client_room}"
+
+[clients.sla]
+target = "{target}"
+limit = "24h"
+
+[clients.approval]
+undo = "{undo}"
+steps = {steps}
+
+[[clients.brands]]
+key = "acme-coffee"
+name = "Acme Coffee"
+
+[[clients.brands.sources]]
+key = "acme-play"
+platform = "google_play"
+package = "{package}"
+credentials = "file:play.json"
+api_base = "{url}/play"
+every = "1s"
+{sources}
+"""
+
+ROOMS = {
+    "telegram": {"staff": f"telegram:{world.STAFF_ROOM}", "client": f"telegram:{CLIENT_GROUP}"},
+    "slack": {"staff": f"slack:{STAFF_CHANNEL}", "client": f"slack:{world.CLIENT_CHANNEL}"},
+}
+
+
+def people_toml() -> str:
+    return "\n".join(
+        f'[[people]]\nkey = "{key}"\nname = "{key.title()}"\nrole = "{role}"\nclients = ["acme"]\n'
+        f'telegram = {TELEGRAM_IDS[key]}\nslack = "{SLACK_IDS[key]}"\n'
+        for key, role in ROLES.items()
+    )
+
+
+@dataclass
+class World:
+    """`staff` and `client` are the two sides as people use them, whichever messenger is behind."""
+
+    sandbox: Sandbox
+    app: App
+    staff: Surface
+    client: Surface
+    folder: Path
+    database: str
+    reviews: list[str] = field(default_factory=list)
+
+    def review(
+        self, stars: int = 1, text: str = "The coffee was cold and nobody answered.", author: str = "Dina"
+    ) -> str:
+        number = self.sandbox.site.leave(world.PACKAGE, author, stars, text, lang="en")
+        self.reviews.append(number)
+        return number
+
+    def reply_of(self, review: str) -> str | None:
+        """What stands under a review in the brand's name."""
+        reply = self.sandbox.site.review(review).reply
+        return None if reply is None else reply.text
+
+    async def until(self, check: Callable[[], T | Awaitable[T]], within: float = 8.0, what: str = "") -> T:
+        """Wait for a truthy answer and return it."""
+        end = time.monotonic() + within
+        while True:
+            found = check()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found  # type: ignore[return-value]
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {within} s: {what or check}")
+            await asyncio.sleep(0.02)
+
+    async def case(self, number: int) -> Any:
+        async with self.app.store.read() as reader:
+            found = await reader.case(number, ["acme-coffee"])
+        return found
+
+    async def state(self, number: int, wanted: str, within: float = 8.0) -> Any:
+        """Wait until a case is in a state."""
+
+        async def there() -> Any:
+            case = await self.case(number)
+            return case if case is not None and case.state == wanted else None
+
+        return await self.until(there, within, f"case {number} {wanted}")
+
+
+def _sandbox(fast: bool) -> Sandbox:
+    """All of the demo's people in both messengers, in rooms for either side."""
+    made = Sandbox(group_per_minute=100_000, per_second=1000) if fast else Sandbox()
+    made.demo_world()
+    for key, number in TELEGRAM_IDS.items():
+        if number not in world.STAFF:
+            made.telegram.add_user(number, key.title(), username=key)
+    made.telegram.add_group(CLIENT_GROUP, "Acme · client")
+    for key in ("marta", "oleg", "vera"):
+        made.telegram.join(CLIENT_GROUP, TELEGRAM_IDS[key])
+    made.slack.add_channel(world.TEAM, STAFF_CHANNEL, "acme-staff")
+    for key, user in SLACK_IDS.items():
+        if user not in world.CLIENT:
+            made.slack.add_user(world.TEAM, user, key.title())
+    return made
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    staff: str = "telegram",
+    client: str = "slack",
+    sandbox: Sandbox | None = None,
+    fast: bool = True,
+    parts: Parts | None = None,
+    **values: Any,
+) -> AsyncIterator[World]:
+    """A running desk. With `fast` the Telegram group has no budget to speak of; `values` go into the file."""
+    own = sandbox is None
+    made = sandbox or _sandbox(fast)
+    if own:
+        await made.start()
+    path = write_config(folder, made, database, monkeypatch, staff=staff, client=client, fast=fast, **values)
+    app = await build(load(path), path, parts)
+    stop = asyncio.Event()
+    running = asyncio.create_task(serve(app, path, stop))
+    try:
+        yield World(made, app, _side(made, "staff", staff), _side(made, "client", client), folder, database)
+    finally:
+        stop.set()
+        await running
+        await app.close()
+        if own:
+            await made.stop()
+
+
+def _side(made: Sandbox, side: str, messenger: str) -> Surface:
+    if messenger == "telegram":
+        room = world.STAFF_ROOM if side == "staff" else CLIENT_GROUP
+        return TelegramSide(made.telegram, room, TELEGRAM_IDS)
+    channel = STAFF_CHANNEL if side == "staff" else world.CLIENT_CHANNEL
+    return SlackSide(made.slack, channel, SLACK_IDS)
+
+
+def write_config(
+    folder: Path,
+    made: Sandbox,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    staff: str,
+    client: str,
+    fast: bool = True,
+    **values: Any,
+) -> Path:
+    (folder / "play.json").write_text(json.dumps(made.site.service_account()))
+    for name, secret in (
+        ("REPLYDESK_SECRET", "a-secret-for-the-tests-alone"),
+        ("TELEGRAM_TOKEN", world.TELEGRAM_TOKEN),
+        ("SLACK_BOT_TOKEN", world.SLACK_BOT_TOKEN),
+        ("SLACK_APP_TOKEN", world.SLACK_APP_TOKEN),
+    ):
+        monkeypatch.setenv(name, secret)
+    filled = {
+        "lang": "en",
+        "target": "90m",
+        "undo": "0s",
+        "steps": '[{ who = ["marta", "oleg"], need = 1 }]',
+        "sources": "",
+        "more": "",
+        **values,
+    }
+    text = CONFIG.format(
+        url=made.url,
+        database=database,
+        people=people_toml(),
+        staff_room=ROOMS[staff]["staff"],
+        client_room=ROOMS[client]["client"],
+        package=world.PACKAGE,
+        **filled,
+    )
+    if fast:
+        text = text.replace("[telegram]\n", "[telegram]\ngroup_per_minute = 10000\n")
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def free_of_429(made: Sandbox) -> bool:
+    return not made.telegram.too_many and not made.slack.too_many
+
+
+SLOW = float(os.environ.get("REPLYDESK_TEST_PATIENCE", "1"))
+"""Multiplies how long scenarios wait, for machines that are busy."""
