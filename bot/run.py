@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.build import App, build
 from bot.config import Config
 from bot.connect import Connections, connect
-from bot.logs import setup_logs
+from bot.logs import secrets, secrets_of, setup_logs
 
 log = logging.getLogger("replydesk")
 
@@ -102,6 +102,7 @@ async def reload_now(app: App, path: Path) -> None:
     if faults:
         log.error("config.toml was not taken over, the old one stays:\n%s", "\n".join(str(f) for f in faults))
         return
+    secrets(secrets_of(app.live.config))
     await app.pace()
     await app.rounds.plan()
     late = app.live.after_restart()

@@ -42,6 +42,7 @@ class Answering:
             "thread_again": self.thread_again,
             "source_failing": self.source_told,
             "source_note": self.source_told,
+            "ai_budget": self.source_told,
         }
 
     # who sees what

@@ -195,20 +195,17 @@ def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta 
 
 
 def opening(case: Case, rules: Rules, now: datetime) -> list[Work]:
-    """A new case: its place, its card, its timers, and a word in the room if there are many."""
+    """A new case: its place, its card, its timers."""
     return [
         open_thread(case, rules, "staff"),
         draw(case, rules, "staff", "card"),
         *timers(case, rules, now),
-        summary(rules.staff_room, now),
     ]
 
 
 def follow(old: Case, new: Case, rules: Rules, actor: str, now: datetime) -> tuple[list[Work], list[str]]:
     """Work and cancelled groups that any change of a case brings, whatever the step was."""
     work = [*_client_opens(old, new, rules), *_redraw(old, new, rules), *_turn(old, new, rules, actor)]
-    if actor and old.round.carded_at is None:
-        work.insert(0, summary(rules.staff_room, now, Prio.PERSON, timedelta()))
     cancel = []
     if ticking(old) and (not ticking(new) or new.round.n != old.round.n):
         cancel.append(f"clock:{old.id}:{old.round.n}")

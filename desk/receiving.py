@@ -15,7 +15,7 @@ from desk.follow import opening
 from desk.mention import Author, Mention, MentionKey, OfficialReply, clock_start
 from desk.ports import Directory, Done, Drop, Judge, StoredMention, Unit, Verdict, Verdicts
 from desk.rules import Rules
-from desk.service import apply
+from desk.service import announce, apply
 from desk.work import LEASES, Row, Work
 
 FIRST_DAYS = timedelta(days=7)
@@ -149,6 +149,7 @@ async def open_case(
     event = Event("found", unit.now, by, data={"tone": verdict.tone, "by": verdict.by})
     case = await unit.new_case(case, [event])
     await unit.enqueue(*opening(case, rules, unit.now))
+    await announce(unit, rules.staff_room)
     return case
 
 

@@ -14,13 +14,23 @@ from desk.decide import Decision, admits, decide
 from desk.errors import DeskError, Gone, NotAllowed
 from desk.forms import PRESSES, Answers, Field, initial, make, missing
 from desk.people import Person
-from desk.ports import Ask, Directory, Place, Saying, Stop, Store, Unit
+from desk.ports import Ask, Bulletin, Directory, Place, Saying, Stop, Store, Unit
 from desk.rules import Rules
 from desk.view import At
 from desk.work import Prio, Work
 
 ASK_FOR = timedelta(minutes=15)
 """How long a question waits for a person's message before their words are ordinary talk again."""
+
+
+FEW = 3
+"""Up to this many new cases need no summary: their cards come within seconds."""
+
+BURST_LASTS = timedelta(minutes=30)
+"""Cases later than this after a summary begin one of their own, so that people notice it."""
+
+SUMMARY_PAUSE = timedelta(seconds=20)
+"""Between two edits of a summary that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class Desk:
     async def do(self, unit: Unit, case: Case, action: a.Action, rules: Rules) -> Outcome:
         decision = decide(case, action, unit.now, rules)
         await apply(unit, decision)
+        await _in_summary(unit, case, rules.staff_room)
         return Outcome(decision.said or "done", {"case": case.id, "version": decision.case.n}, case=case.id)
 
     async def form(self, who: Person | None, action: str, number: int, version: int | None) -> Form:
@@ -267,6 +278,32 @@ async def apply(unit: Unit, decision: Decision) -> None:
     for group in decision.hasten:
         await unit.hasten(group, prio=Prio.PERSON, run_at=unit.now)
     await unit.enqueue(*decision.work)
+
+
+async def announce(unit: Unit, room: str) -> None:
+    """One more new case: a summary if there are many, or a line in the one that stands there.
+
+    Asked here and not when the message leaves: a row that turns out to be unwanted has used up a token of the room.
+    """
+    if await burst(unit, room) is not None:
+        await unit.enqueue(f.summary(room, unit.now, Prio.NEWS, SUMMARY_PAUSE))
+    elif len(await unit.uncarded(room)) > FEW:
+        await unit.enqueue(f.summary(room, unit.now))
+
+
+async def burst(unit: Unit, room: str) -> Bulletin | None:
+    """The summary that new cases of a room still belong to."""
+    current = await unit.bulletin(room)
+    return current if current is not None and unit.now - current.at < BURST_LASTS else None
+
+
+async def _in_summary(unit: Unit, case: Case, room: str) -> None:
+    """A press on a case that has no card yet shows in the summary at once; on one that has, when there is time."""
+    current = await burst(unit, room)
+    if current is not None and case.id in current.cases:
+        waits = case.round.carded_at is None
+        prio, wait = (Prio.PERSON, timedelta()) if waits else (Prio.COSMETIC, SUMMARY_PAUSE)
+        await unit.enqueue(f.summary(room, unit.now, prio, wait))
 
 
 def draw_ask(ask: Ask, now: datetime) -> Work:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from desk import actions as a
 from desk import follow as f
 from desk import view
 from desk.case import Case
 from desk.decide import decide
-from desk.errors import Broken, DeskError, Gone, Moved, Refused
+from desk.errors import Broken, DeskError, Gone, Moved, Refused, Unsure
 from desk.forms import missing
 from desk.people import Side
 from desk.ports import Ask, Bulletin, Call, Chat, Directory, Done, Drop, Later, Place, Post, Sent, Unit, Verdicts
 from desk.rules import Rules
-from desk.service import apply
+from desk.service import BURST_LASTS, SUMMARY_PAUSE, apply, burst
 from desk.work import LEASES, Prio, Row, Work
 
 Chats = Callable[[str], Chat]
@@ -208,7 +208,7 @@ class Draw(Shows):
         current = await unit.bulletin(self.rules(case).staff_room)
         if current is not None and case.id in current.cases:
             room = self.rules(case).staff_room
-            await unit.enqueue(f.summary(room, unit.now, Prio.COSMETIC, timedelta(seconds=30)))
+            await unit.enqueue(f.summary(room, unit.now, Prio.COSMETIC, SUMMARY_PAUSE))
 
 
 async def drawn(unit: Unit, shows: Shows, case: Case, side: Side, slot: str) -> view.Drawing | None:
@@ -275,18 +275,12 @@ class Summary(SayIt):
     Each line gains its owner when it is taken and its link when its thread is there.
     """
 
-    FEW: ClassVar[int] = 3
-    """Up to this many new cases need no summary: their cards come within seconds."""
-
-    LASTS: ClassVar[timedelta] = timedelta(minutes=30)
-    """A burst later than this after the last summary gets a message of its own, so that people notice it."""
-
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
         room = row.payload["room"]
         waiting = await unit.uncarded(room)
-        current = await self._current(unit, room)
-        if current is None and len(waiting) <= self.FEW:
-            return Drop("the cards come by themselves")
+        current = await burst(unit, room)
+        if current is None and not waiting:
+            return Drop("every case has its card")
         listed = current.cases if current is not None else ()
         numbers = [*listed, *(c.id for c in waiting if c.id not in listed)]
         entries = [await self._entry(unit, number) for number in numbers[: view.MOST_LINES]]
@@ -296,10 +290,6 @@ class Summary(SayIt):
         )
         message = current.message if current is not None else ""
         return Call({"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers})
-
-    async def _current(self, unit: Unit, room: str) -> Bulletin | None:
-        current = await unit.bulletin(room)
-        return current if current is not None and unit.now - current.at < self.LASTS else None
 
     async def _entry(self, unit: Unit, number: int) -> view.Entry:
         case = await unit.case(number)
@@ -317,7 +307,7 @@ class Summary(SayIt):
 
     async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
         room = call.data["room"]
-        before = await self._current(unit, room)
+        before = await burst(unit, room)
         at = before.at if before is not None else unit.now
         await unit.set_bulletin(Bulletin(room, result.message, at, tuple(call.data["cases"])))
         return Done(result.message)
@@ -326,7 +316,7 @@ class Summary(SayIt):
         """People deleted the summary: the next burst gets a new one."""
         current = await unit.bulletin(row.payload["room"])
         if current is not None:
-            await unit.set_bulletin(replace(current, at=current.at - self.LASTS))
+            await unit.set_bulletin(replace(current, at=current.at - BURST_LASTS))
         return Done()
 
 

@@ -14,6 +14,7 @@ class Prio(IntEnum):
     PERSON = 0
     SUMMARY = 5
     ALARM = 10
+    NEWS = 15
     CARD = 20
     DIGEST = 30
     COSMETIC = 40

@@ -121,7 +121,8 @@ def _piece(block: Block, drawing: Drawing, now: datetime | None, workspace: str)
         text = visible(block.text)
         return _Piece("quote", [_text(text)]) if text.strip() else None
     if isinstance(block, Call):
-        return _Piece("call", [_text(_mentions(block.people, workspace))]) if block.people else None
+        called = _mentions(block.people, workspace)
+        return _Piece("call", [_text(called)]) if called else None
     return _line(block, drawing, now)
 
 

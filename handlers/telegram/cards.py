@@ -98,8 +98,8 @@ def render(drawing: Drawing, now: datetime, longest: int = LONGEST, links: bool 
     pen = _Pen(drawing, now)
     drawn, cut = _quotes_fitted(pen, longest)
     drawn = _lines_fitted(drawn, longest)
-    length = sum(piece.length for piece in drawn) + len(drawn) - 1
-    return Rendered("\n".join(piece.html for piece in drawn), keyboard(drawing, pen.words, links), length, cut)
+    body = "\n".join(piece.html for piece in drawn)
+    return Rendered(body, keyboard(drawing, pen.words, links), _length(drawn), cut)
 
 
 def _quotes_fitted(pen: _Pen, longest: int) -> tuple[list[_Piece], tuple[str, ...]]:
@@ -125,6 +125,10 @@ class _Piece:
     html: str
     length: int
     quote: str | None = None
+    call: bool = False
+
+
+MORE = _Piece("…", 1)
 
 
 class _Pen:
@@ -158,7 +162,7 @@ class _Pen:
             f'<a href="tg://user?id={p.telegram}">{escape(name)}</a>' if p.telegram else escape(name)
             for p, name in zip(call.people, names, strict=True)
         ]
-        return _Piece(", ".join(links), len(", ".join(names)))
+        return _Piece(", ".join(links), len(", ".join(names)), call=True)
 
 
 def _brief(what: Say) -> Say:
@@ -209,14 +213,19 @@ def _modifies(sign: str) -> bool:
 
 
 def _lines_fitted(drawn: Sequence[_Piece], longest: int) -> list[_Piece]:
-    """Whole lines are dropped from the end where even the lines are too many."""
-    kept, used = [], -1
-    for piece in drawn:
-        used += piece.length + 1
-        if used > longest:
-            break
-        kept.append(piece)
-    return kept
+    """Where even the lines are too many, the last ones give way to a "…"; who is called stays."""
+    if _length(drawn) <= longest:
+        return list(drawn)
+    kept, at = list(drawn), len(drawn)
+    while len(kept) > 1 and _length([*kept, MORE]) > longest:
+        last = next((i for i in reversed(range(1, len(kept))) if not kept[i].call), len(kept) - 1)
+        del kept[last]
+        at = last
+    return [*kept[:at], MORE, *kept[at:]]
+
+
+def _length(drawn: Sequence[_Piece]) -> int:
+    return sum(piece.length for piece in drawn) + len(drawn) - 1
 
 
 # buttons

@@ -150,7 +150,7 @@ def _resolve(node: ast.expr, function: Function | None, path: Path) -> Iterator[
 
 
 def _family(node: ast.JoinedStr, path: Path) -> set[str]:
-    pattern = "".join(v.value if isinstance(v, ast.Constant) else "{}" for v in node.values)
+    pattern = "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in node.values)
     if pattern not in FAMILIES:
         raise Unknown(f"{path.name}:{node.lineno}: no family for {pattern!r} in tests/desk/keys.py")
     return FAMILIES[pattern]

@@ -17,6 +17,8 @@ from bot.config import load
 from bot.slack import SlackChat, SlackDoors, open_doors, web_client
 from desk.mention import Author, Mention, MentionKey
 from desk.receiving import receive
+from desk.view import Say
+from handlers.words import say
 from sandbox.slack import Slack
 
 TEAM, OTHER = "T0ACME", "T0OTHER"
@@ -27,7 +29,7 @@ BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-acme", "xapp-acme", "acme-secret"
 CONFIG = """
 [desk]
 secret_key = "env:REPLYDESK_SECRET"
-listen = ""
+listen = "127.0.0.1:8080"
 
 [database]
 url = "{database}"
@@ -197,6 +199,11 @@ class World:
         modal = self.slack.modal(TEAM, user)
         assert modal is not None
         return modal
+
+
+def words(key: str, **args: Any) -> str:
+    """A sentence of the desk's, as people of these tests read it."""
+    return say(Say(key, args), "en", "UTC")
 
 
 def text_of(message: Any) -> str:

@@ -14,6 +14,7 @@ from desk.people import Person
 from desk.view import At, Block, Button, Call, Drawing, Line, Link, Quote, Say
 from handlers.slack.blocks import ALL_TEXT, clip, escape, linkable, render, size
 from handlers.slack.values import decode
+from handlers.words import say
 from sandbox.slack.blocks import problems_of_blocks, text_length
 
 NOW = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
@@ -150,7 +151,7 @@ def test_long_quote_is_shortened_said_so_and_given_whole_beside() -> None:
     short, long = made.blocks[0]["elements"]
     assert short["elements"][0]["text"] == "short"
     assert long["elements"][0]["text"].endswith("…")
-    assert "Shortened here" in json.dumps(made.blocks[1])
+    assert say(Say("text_cut"), "en", "UTC") in json.dumps(made.blocks[1])
     assert text_length(made.blocks) <= ALL_TEXT
 
 

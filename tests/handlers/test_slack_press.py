@@ -9,7 +9,20 @@ from typing import Any
 from desk.service import Outcome, Pressed
 from handlers.slack.modals import Meta, encode
 from sandbox.slack import Slack
-from tests.handlers.slack_world import ANNA, BORIS, CLIENT, MILA, STAFF, STRANGER, TEAM, VICTOR, World, text_of, until
+from tests.handlers.slack_world import (
+    ANNA,
+    BORIS,
+    CLIENT,
+    MILA,
+    STAFF,
+    STRANGER,
+    TEAM,
+    VICTOR,
+    World,
+    text_of,
+    until,
+    words,
+)
 
 
 def workspace(desk: World) -> Any:
@@ -24,7 +37,7 @@ async def test_card_is_the_parent_of_its_thread_and_take_redraws_it(desk: World)
     await desk.work()
 
     assert pressed["acked"]
-    assert "In work: Anna" in text_of(desk.messages(STAFF)[0])
+    assert words("state_in_work", owner="Anna") in text_of(desk.messages(STAFF)[0])
     assert desk.whispers(ANNA) == []
 
 
@@ -38,7 +51,7 @@ async def test_stale_press_is_told_what_happened_and_who_did_it_alone(desk: Worl
 
     assert pressed["acked"]
     (told,) = desk.whispers(BORIS)
-    assert "taken" in told
+    assert words("event_taken") in told
     assert "Anna" in told
     assert all(m["thread_ts"] == card for m in desk.messages(STAFF) if m["ephemeral_for"])
 
@@ -47,7 +60,7 @@ async def test_the_same_press_delivered_twice_is_done_once(desk: World, slack: S
     await proposed(desk)
     slack.redeliver(next(d for d in slack.deliveries if d.kind == "interactive").envelope_id)
     await desk.work()
-    assert desk.whispers(ANNA) == ["Version 1 is saved"]
+    assert desk.whispers(ANNA) == [words("did_write", version=1)]
     assert len([m for m in desk.messages(CLIENT) if any(b["type"] == "actions" for b in m["blocks"])]) == 1
 
 
@@ -56,8 +69,8 @@ async def test_stranger_gets_a_polite_no_alone(desk: World) -> None:
     pressed = await desk.press(STRANGER, STAFF, card, "take")
     await desk.work()
     assert pressed["acked"]
-    assert desk.whispers(STRANGER) == ["⚠️ Sorry, I do not know you here yet. Please ask the lead to add you"]
-    assert "nobody has taken it" in text_of(desk.messages(STAFF)[0])
+    assert desk.whispers(STRANGER) == ["⚠️ " + words("stranger")]
+    assert words("state_new") in text_of(desk.messages(STAFF)[0])
 
 
 async def test_person_of_another_workspace_is_not_taken_for_ours_by_their_id(desk: World, slack: Slack) -> None:
@@ -68,7 +81,7 @@ async def test_person_of_another_workspace_is_not_taken_for_ours_by_their_id(des
     slack.add_user(TEAM, "U0GUEST", "Guest", home_team="T0OTHER")
     slack.world.teams[TEAM].channels[STAFF].members.append("U0GUEST")
     await desk.press("U0GUEST", STAFF, card, "take")
-    assert "do not know you" in desk.whispers("U0GUEST")[0]
+    assert words("stranger") in desk.whispers("U0GUEST")[0]
 
 
 async def test_viewer_may_not_approve_and_is_told_who_may(desk: World) -> None:
@@ -112,9 +125,9 @@ async def test_garbage_on_a_button_gets_a_polite_answer(desk: World, slack: Slac
     card = await desk.new_case()
     for forged in FORGED:
         await pressed_with(desk, slack, card, forged, "desk:take:0")
-    said = "⚠️ I do not know this button. Please use the newest message"
+    said = "⚠️ " + words("unknown_button")
     assert desk.whispers(ANNA) == [said] * len(FORGED)
-    assert "nobody has taken it" in text_of(desk.messages(STAFF)[0])
+    assert words("state_new") in text_of(desk.messages(STAFF)[0])
 
 
 async def pressed_with(desk: World, slack: Slack, card: str, value: str, action_id: str) -> None:
@@ -132,8 +145,8 @@ async def test_value_of_a_case_or_action_that_is_not_there_says_so(desk: World, 
     await pressed_with(desk, slack, card, "1:take:404:0:", "desk:take:0")
     await pressed_with(desk, slack, card, "1:explode:1:0:", "whatever")
     missing, unknown = desk.whispers(ANNA)
-    assert "no case #404" in missing
-    assert "do not know this button" in unknown
+    assert words("no_such_case", case=404) in missing
+    assert words("unknown_button") in unknown
 
 
 async def test_link_button_is_only_acknowledged(desk: World, slack: Slack) -> None:
@@ -151,14 +164,14 @@ async def test_press_opens_a_form_errors_stand_under_it_and_a_good_text_redraws_
     card = await desk.new_case()
     assert (await desk.press(ANNA, STAFF, card, "write"))["acked"]
     modal = desk.modal(ANNA)
-    assert modal["view"]["title"]["text"] == "Write reply"
+    assert modal["view"]["title"]["text"] == words("button_write")
 
     refused = await desk.slack.submit(TEAM, ANNA, modal["id"], {"text": {"text": "   "}})
     assert refused["payload"] == {
         "response_action": "errors",
-        "errors": {"text": "There is no text yet. Please write some"},
+        "errors": {"text": words("text_empty")},
     }
-    assert desk.modal(ANNA)["errors"] == {"text": "There is no text yet. Please write some"}
+    assert desk.modal(ANNA)["errors"] == {"text": words("text_empty")}
 
     taken = await desk.slack.submit(TEAM, ANNA, modal["id"], {"text": {"text": "Dear guest, 5 < 6 &amp; :+1:"}})
     await desk.work()
@@ -190,7 +203,7 @@ async def test_form_submitted_too_late_says_who_was_first(desk: World) -> None:
     await desk.slack.command(TEAM, ANNA, STAFF, "/desk", "case 1 reply A newer text")
     late = await desk.slack.submit(TEAM, MILA, modal["id"], {"reason": {"reason": "warmer, please"}})
     error = late["payload"]["errors"]["reason"]
-    assert "version 2" in error
+    assert words("event_drafted") in error
     assert "Anna" in error
 
 
@@ -212,7 +225,7 @@ async def test_reason_is_asked_only_where_a_case_is_closed_without_answer(desk: 
     await desk.work()
     assert answer["acked"]
     assert desk.slack.modal(TEAM, ANNA) is None
-    assert any("Closed without an answer: The author sued" in text_of(m) for m in desk.messages(STAFF))
+    assert any(words("state_closed_not_answered", reason="The author sued") in text_of(m) for m in desk.messages(STAFF))
 
 
 async def test_further_question_that_was_not_shown_in_time_is_put_in_the_thread(desk: World) -> None:
@@ -223,10 +236,12 @@ async def test_further_question_that_was_not_shown_in_time_is_put_in_the_thread(
     await desk.slack.submit(TEAM, ANNA, desk.modal(ANNA)["id"], chosen)
     await desk.work()
     asked = desk.messages(STAFF)[-1]
-    assert "Why was there no answer?" in text_of(asked)
+    assert words("ask_close_reason", case=1, name="Anna") in text_of(asked)
     desk.slack.write(TEAM, ANNA, STAFF, "No *author* left :cry:", thread_ts=asked["thread_ts"])
     await desk.work()
-    assert any("Closed without an answer: No *author* left 😢" in text_of(m) for m in desk.messages(STAFF))
+    assert any(
+        words("state_closed_not_answered", reason="No *author* left 😢") in text_of(m) for m in desk.messages(STAFF)
+    )
 
 
 async def test_handing_over_offers_colleagues_only(desk: World) -> None:
@@ -238,7 +253,7 @@ async def test_handing_over_offers_colleagues_only(desk: World) -> None:
     assert [(o["value"], o["text"]["text"]) for o in options] == [("boris", "Boris")]
     await desk.slack.submit(TEAM, ANNA, modal["id"], {"to": {"to": "boris"}})
     await desk.work()
-    assert any("In work: Boris" in text_of(m) for m in desk.messages(STAFF))
+    assert any(words("state_in_work", owner="Boris") in text_of(m) for m in desk.messages(STAFF))
     assert any(f"<@{BORIS}>" in text_of(m) for m in desk.messages(STAFF))
 
 
@@ -314,7 +329,7 @@ async def test_forged_form_gets_a_polite_answer(desk: World, slack: Slack) -> No
         slack.world.teams[TEAM].views[modal["id"]].body["private_metadata"] = forged
         answer = await slack.submit(TEAM, ANNA, modal["id"], {"text": {"text": "hello"}})
         assert answer["payload"]["response_action"] == "update"
-        assert "do not know this button" in str(desk.modal(ANNA)["view"]["blocks"])
+        assert words("unknown_button") in str(desk.modal(ANNA)["view"]["blocks"])
     assert slack.world.teams[TEAM].alerts == []
 
 
@@ -324,7 +339,7 @@ async def test_form_for_a_case_of_others_is_refused_by_the_desk_itself(desk: Wor
     modal = desk.modal(ANNA)
     slack.world.teams[TEAM].views[modal["id"]].body["private_metadata"] = encode(Meta("write", 99, 0, STAFF, card))
     answer = await slack.submit(TEAM, ANNA, modal["id"], {"text": {"text": "hello"}})
-    assert answer["payload"] == {"response_action": "errors", "errors": {"text": "I find no case #99"}}
+    assert answer["payload"] == {"response_action": "errors", "errors": {"text": words("no_such_case", case=99)}}
 
 
 async def test_press_not_settled_in_time_is_acknowledged_bare_and_answered_later(desk: World) -> None:
@@ -361,4 +376,4 @@ async def test_answer_to_somebody_who_left_the_channel_goes_to_their_own_convers
     card = await desk.new_case()
     desk.slack.fail("chat.postEphemeral", ("error", "user_not_in_channel"))
     await desk.press(STRANGER, STAFF, card, "take")
-    assert "do not know you" in desk.whispers(STRANGER)[0]
+    assert words("stranger") in desk.whispers(STRANGER)[0]

@@ -8,7 +8,19 @@ import pytest
 
 from desk.ports import Heard
 from sandbox.slack import Slack
-from tests.handlers.slack_world import ANNA, BORIS, CLIENT, ELSEWHERE, MILA, STAFF, STRANGER, TEAM, World, text_of
+from tests.handlers.slack_world import (
+    ANNA,
+    BORIS,
+    CLIENT,
+    ELSEWHERE,
+    MILA,
+    STAFF,
+    STRANGER,
+    TEAM,
+    World,
+    text_of,
+    words,
+)
 
 
 async def proposed(desk: World) -> str:
@@ -116,7 +128,7 @@ async def test_mention_with_reply_is_a_version_and_its_edit_the_next_one(desk: W
     said = desk.slack.write(TEAM, ANNA, STAFF, "@desk reply We are sorry.\nTruly & <deeply>", thread_ts=card)
     await desk.work()
     assert any("We are sorry.\nTruly & <deeply>" in text for text in staff_texts(desk))
-    assert desk.whispers(ANNA) == ["Version 1 is saved"]
+    assert desk.whispers(ANNA) == [words("did_write", version=1)]
 
     desk.slack.edit(TEAM, ANNA, STAFF, said, "@desk reply We are very sorry")
     await desk.work()
@@ -138,7 +150,7 @@ async def test_client_cannot_write_notes_or_hear_of_them(desk: World) -> None:
     thread = await proposed(desk)
     desk.slack.write(TEAM, MILA, CLIENT, "@desk note secret", thread_ts=thread)
     await desk.work()
-    assert "staff" in desk.whispers(MILA)[0]
+    assert desk.whispers(MILA) == ["⚠️ " + words("only_staff")]
 
 
 async def test_client_speaking_to_the_bot_in_other_words_is_talk(desk: World) -> None:
@@ -152,14 +164,14 @@ async def test_client_speaking_to_the_bot_in_other_words_is_talk(desk: World) ->
 async def test_unknown_command_outside_a_thread_is_said_so_once(desk: World) -> None:
     desk.slack.write(TEAM, ANNA, STAFF, "@desk dance")
     await desk.work()
-    assert desk.whispers(ANNA) == ["⚠️ I do not know “dance”. /help lists what I can do"]
+    assert desk.whispers(ANNA) == ["⚠️ " + words("unknown_command", verb="dance")]
 
 
 async def test_stranger_giving_a_command_gets_a_polite_no(desk: World) -> None:
     card = await desk.new_case()
     desk.slack.write(TEAM, STRANGER, STAFF, "@desk reply Me", thread_ts=card)
     await desk.work()
-    assert "do not know you" in desk.whispers(STRANGER)[0]
+    assert words("stranger") in desk.whispers(STRANGER)[0]
     assert not any("Version" in text for text in staff_texts(desk))
 
 
@@ -168,7 +180,7 @@ async def test_list_asked_for_elsewhere_comes_to_the_asker_alone(desk: World) ->
     desk.slack.write(TEAM, ANNA, ELSEWHERE, "@desk open")
     await desk.work()
     assert len(desk.messages(ELSEWHERE)) == 1
-    assert "1 open case" in desk.whispers(ANNA)[0]
+    assert words("open_title", n=1) in desk.whispers(ANNA)[0]
     assert desk.alarms == []
 
 
@@ -183,9 +195,9 @@ async def test_typed_reply_over_3000_is_asked_for_as_a_file(desk: World) -> None
 @pytest.mark.parametrize(
     ("file", "answer"),
     [
-        ({"name": "reply.txt", "content": "Из файла"}, "Version 1 is saved"),
-        ({"name": "reply.txt", "content": b"\xff\xfe\x00"}, "could not read"),
-        ({"name": "reply.png", "content": "Из файла"}, "There is no text yet"),
+        ({"name": "reply.txt", "content": "Из файла"}, words("did_write", version=1)),
+        ({"name": "reply.txt", "content": b"\xff\xfe\x00"}, words("file_unreadable")),
+        ({"name": "reply.png", "content": "Из файла"}, words("text_empty")),
     ],
 )
 async def test_reply_as_a_file(desk: World, file: dict[str, Any], answer: str) -> None:
@@ -193,7 +205,7 @@ async def test_reply_as_a_file(desk: World, file: dict[str, Any], answer: str) -
     desk.slack.write(TEAM, ANNA, STAFF, "@desk reply", thread_ts=card, files=[file])
     await desk.work()
     assert answer in desk.whispers(ANNA)[0]
-    assert any("Из файла" in text for text in staff_texts(desk)) == (answer == "Version 1 is saved")
+    assert any("Из файла" in text for text in staff_texts(desk)) == (answer == words("did_write", version=1))
 
 
 # commands without a thread
@@ -204,11 +216,11 @@ async def test_slash_command_answers_the_asker_in_its_acknowledgement(desk: Worl
     answer = await desk.slack.command(
         TEAM, ANNA, STAFF, "/desk", "case 1 reply Sorry & <best> :heart: https://a.kz/?x=1&y=2"
     )
-    assert answer["payload"]["text"] == "Version 1 is saved"
+    assert answer["payload"]["text"] == words("did_write", version=1)
     await desk.work()
     assert any("Sorry & <best> ❤️ https://a.kz/?x=1&y=2" in text for text in staff_texts(desk))
     refused = await desk.slack.command(TEAM, ANNA, STAFF, "/desk", "reply Sorry")
-    assert "works in the thread" in refused["payload"]["text"]
+    assert refused["payload"]["text"] == words("not_in_a_case", verb="reply")
 
 
 async def test_slash_list_is_posted_in_the_room_and_bare_command_is_help(desk: World) -> None:
@@ -216,8 +228,8 @@ async def test_slash_list_is_posted_in_the_room_and_bare_command_is_help(desk: W
     assert (await desk.slack.command(TEAM, ANNA, STAFF, "/desk", "open"))["payload"] is None
     await desk.slack.command(TEAM, ANNA, STAFF, "/desk", "")
     await desk.work()
-    assert any("1 open case" in text for text in staff_texts(desk))
-    assert any("Each review is a case" in text for text in staff_texts(desk))
+    assert any(words("open_title", n=1) in text for text in staff_texts(desk))
+    assert any(words("help_staff") in text for text in staff_texts(desk))
 
 
 async def test_shortcut_makes_a_case_of_a_message_with_a_link(desk: World) -> None:
@@ -225,7 +237,7 @@ async def test_shortcut_makes_a_case_of_a_message_with_a_link(desk: World) -> No
     answer = await desk.slack.shortcut(TEAM, ANNA, STAFF, ts, "make_case")
     await desk.work()
     assert answer["acked"]
-    assert "on its way" in desk.whispers(ANNA)[0]
+    assert desk.whispers(ANNA) == [words("did_add", brand="Coffee")]
     card = next(m for m in desk.messages(STAFF) if "awful" in text_of(m) and m["user"]["is_bot"])
     assert desk.button(STAFF, card["ts"], "open")["url"] == "https://shop.example/r-9?a=1&b=2"
 
@@ -236,9 +248,9 @@ async def test_home_page_lists_a_persons_open_cases_and_nothing_to_strangers(des
         slack.open_home(TEAM, user)
     await desk.work()
     homes = {h["user"]: text_of({"blocks": h["view"]["blocks"]}) for h in slack.snapshot()["teams"][0]["homes"]}
-    assert "1 open case" in homes[ANNA]
-    assert "Nothing is open" in homes[MILA]
-    assert "do not know you" in homes[STRANGER]
+    assert words("open_title", n=1) in homes[ANNA]
+    assert words("open_none") in homes[MILA]
+    assert words("stranger") in homes[STRANGER]
 
 
 async def test_channel_archived_and_app_removed_are_alarms(desk: World, slack: Slack) -> None:

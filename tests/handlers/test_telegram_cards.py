@@ -118,9 +118,13 @@ def test_an_endless_line_does_not_push_out_the_rest():
     assert as_read(shown.html).text.endswith("still here")
 
 
-def test_too_many_lines_are_dropped_from_the_end():
-    shown = render(drawing(*(text("z" * 300) for _ in range(40))), NOW)
-    assert 0 < len(as_read(shown.html).text) <= LONGEST
+def test_too_many_lines_give_way_at_the_end_but_who_is_called_stays():
+    shown = render(drawing(text("head"), *(text("z" * 300) for _ in range(40)), Call((ANNA,))), NOW)
+    read = as_read(shown.html).text
+    assert len(read) == shown.length <= LONGEST
+    assert read.startswith("head\nzzz")
+    assert read.endswith("zzz\n…\nAnna <Lead>")
+    assert read.count("\n") == 15
 
 
 @pytest.mark.parametrize("nothing", [(), (Quote(""),), (Quote(" \n "), Call(()))])

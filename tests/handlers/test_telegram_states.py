@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from desk import view
+from desk import listing, view
 from desk.actions import Action
 from desk.case import State
 from desk.decide import TABLE
 from desk.errors import NotAllowed
+from desk.forms import PRESSES
 from desk.people import Side
-from desk.view import Drawing, Line, Say, Scene
+from desk.ports import SourceStatus
+from desk.stats import Figures
+from desk.view import Drawing, Entry, Line, Link, Say, Scene
 from handlers.telegram.callback import unpack
 from handlers.telegram.cards import LONGEST, render
 from handlers.words import LANGUAGES, say
-from handlers.words.catalogue import sentence
+from handlers.words.catalogue import catalogue, sentence
 from sandbox.telegram.entities import formatted
 from tests.desk.world import SAMPLES, T0, Story, at
 
@@ -107,3 +111,72 @@ def test_a_press_that_comes_too_late_is_told_what_happened(state: State, lang: s
         text = say(Say(refused.value.key, dict(refused.value.details)), lang, "UTC", LATER)
         assert text != refused.value.key
         assert "_" not in text.replace("@", "")
+
+
+def lists(lang: str) -> Iterator[Drawing]:
+    stories = [at(state) for state in State]
+    entries = [Entry(replace(s.case, id=n), s.rules, "https://t.me/c/1/2", True) for n, s in enumerate(stories, 1)]
+    cases, people = [e.case for e in entries], stories[0].rules.of_role("staff", "lead")
+    busy = Figures(9, 5, 4, timedelta(minutes=70), tuple(cases), tuple(cases), tuple(cases))
+    quiet = Figures(0, 0, 0, None, (), (), ())
+    failing = [SourceStatus("acme-shop", failures=3, last_error="no answer")]
+    known = {e.case.id: e for e in entries}
+    for side in SIDES:
+        yield listing.help_text(side, lang, "UTC")
+        for figures in (busy, quiet):
+            yield listing.stats(figures, side, lang, "UTC")
+        for some in (entries, entries * 4, []):
+            yield listing.open_list(some, side, lang, "UTC")
+        for story in stories:
+            scene = Scene(story.case, story.rules, LATER)
+            drawn = listing.one_case(scene, side, "", [("Anna", LATER, "a note")] * 3, "UTC")
+            yield Drawing(drawn.title, drawn.blocks, drawn.rows, lang, "UTC")
+    for figures in (busy, quiet):
+        yield listing.digest_client(figures, known, "Acme", "2026-11-24", lang, "UTC")
+        yield listing.digest_staff(figures, known, failing, "Acme", "2026-11-24", lang, "UTC")
+    for what in ("source_failing", "source_note"):
+        yield listing.source_told(what, "acme-shop", "no answer", lang, "UTC")
+    for breaches in (1, 3, 60):
+        marks = [view.Breach(entries[0], mark) for mark in ("50", "target", "limit")] * 20
+        yield view.alarm(marks[:breaches], people, lang, "UTC", LATER)
+    drawn = view.summary(entries * 5, 7, stories[0].rules, LATER, people)
+    yield Drawing(drawn.title, drawn.blocks, drawn.rows, lang, "UTC")
+
+
+def questions(lang: str) -> Iterator[Drawing]:
+    story = at(State.IN_WORK)
+    dids = sorted({t for t in messages() if t.startswith("did_")} - {"did_add"} | {"cancelled", "done", ""})
+    for action, press in PRESSES.items():
+        asked: list[tuple[Any, str]] = [*((field, "") for field in press.fields), *((None, over) for over in dids)]
+        for field, over in asked:
+            drawn = view.question(
+                story.rules, story.case, 9, action, field, over, story.rules.people[0], story.rules.people, "staff"
+            )
+            yield Drawing(drawn.title, drawn.blocks, drawn.rows, lang, "UTC")
+
+
+def messages() -> set[str]:
+    return {m.id if isinstance(m.id, str) else m.id[0] for m in catalogue("en") if m.id}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_list_and_digest_can_be_shown(lang: str):
+    for drawing in lists(lang):
+        check(drawing)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_question_can_be_put_and_closed(lang: str):
+    for drawing in questions(lang):
+        check(drawing)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_a_client_writes_can_be_shown_to_staff(lang: str):
+    story = at(State.IN_APPROVAL)
+    files = [Link("a.jpg", "https://files.example/a.jpg")]
+    for edited in (False, True):
+        drawn = view.mirrored(story.rules, story.case, "Mila", "hello", files, edited)
+        check(Drawing(drawn.title, drawn.blocks, (), lang, "UTC"))
+        drawn = view.crossing(story.rules, story.case, 5, edited)
+        check(Drawing(drawn.title, drawn.blocks, drawn.rows, lang, "UTC"))
