@@ -353,14 +353,16 @@ class SlackDoors:
         return await door.app.async_dispatch(request)
 
     async def _door(self, doors: Sequence[Door], body: Json) -> Door | None:
-        if len(doors) == 1:
-            return doors[0]
-        if any(not door.known for door in doors):
+        """None for a team that is none of ours: an app may be installed where nobody configured it."""
+        if len(doors) > 1:
             await self.learn(doors)
         keys, known = {door.workspace.key: door for door in doors}, doors[0].workspace.teams
         teams = list(_teams(body))
-        found = (keys[known[team]] for team in teams if known.get(team) in keys)
-        return next(found, None) if teams else doors[0]
+        for team in teams:
+            if known.get(team) in keys:
+                return keys[known[team]]
+        alone = len(doors) == 1 and not doors[0].known
+        return doors[0] if alone or not teams else None
 
 
 def open_doors(
@@ -405,14 +407,13 @@ def _signed(door: Door, raw: str, headers: Mapping[str, str]) -> bool:
 
 def _teams(body: Json) -> Iterator[str]:
     """The teams a payload may be for, the surest first: people of a shared channel bring their own team's id."""
-    for one in body.get("authorizations") or ():
-        yield str(one.get("team_id") or "")
-    yield from filter(
-        None,
-        (
-            (body.get("view") or {}).get("app_installed_team_id"),
-            body.get("team_id"),
-            (body.get("team") or {}).get("id"),
-            (body.get("user") or {}).get("team_id") if isinstance(body.get("user"), dict) else None,
-        ),
+    message, view, user = body.get("message") or {}, body.get("view") or {}, body.get("user")
+    found = (
+        *(one.get("team_id") for one in body.get("authorizations") or ()),
+        view.get("app_installed_team_id"),
+        (message.get("bot_profile") or {}).get("team_id"),
+        body.get("team_id"),
+        (body.get("team") or {}).get("id"),
+        user.get("team_id") if isinstance(user, dict) else None,
     )
+    return (str(team) for team in found if team)
