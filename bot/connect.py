@@ -79,7 +79,7 @@ async def _telegram(app: App, made: Connections) -> Any:
     by_webhook = settings.mode == "webhook"
     inbound = dispatcher(setup, WEBHOOK_LIMIT if by_webhook else None)
     made.stack.push_async_callback(setup.voice.settled)
-    await _politely("the menu of commands", t.set_commands(bot))
+    made.listening["telegram menu"] = lambda stop: _menu(bot, stop)
     made.checks["telegram"] = _pulse_check(pulse, by_webhook)
     if not by_webhook:
         made.listening["telegram"] = lambda stop: t.poll(inbound, bot, stop)
@@ -89,6 +89,14 @@ async def _telegram(app: App, made: Connections) -> Any:
     secret = settings.secret.get_secret_value()
     await t.set_webhook(inbound, bot, f"{str(settings.public_url).rstrip('/')}/telegram", secret)
     return t.webhook(inbound, bot, secret).handler
+
+
+async def _menu(bot: Any, stop: asyncio.Event) -> None:
+    """Set beside the work: a Telegram that is away must not hold up the start."""
+    from bot.telegram import set_commands
+
+    await _politely("the menu of commands", set_commands(bot))
+    await stop.wait()
 
 
 def _pulse_check(pulse: Any, by_webhook: bool) -> Check:

@@ -43,6 +43,7 @@ class Answering:
             "source_failing": self.source_told,
             "source_note": self.source_told,
             "ai_budget": self.source_told,
+            "room_broken": self.room_broken,
         }
 
     # who sees what
@@ -115,6 +116,11 @@ class Answering:
     async def source_told(self, unit: Unit, payload: Payload) -> Drawing | None:
         style = self._style([payload["brand"]], "staff")
         return listing.source_told(payload["what"], payload["source"], payload["reason"], *style)
+
+    async def room_broken(self, unit: Unit, payload: Payload) -> Drawing | None:
+        lang, zone = self._style([payload["brand"]], "staff")
+        say = Say("room_broken", {"room": payload["broken"], "reason": payload["reason"]})
+        return Drawing(say, (Line(say, "alert"),), (), lang, zone)
 
     # figures
 

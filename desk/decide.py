@@ -161,7 +161,8 @@ def admits(case: Case, kind: type[a.Action], who: Person | None, version: int | 
     if version is not None and version != case.n:
         raise StaleVersion("stale_version", version=version, newest=case.n, **told(case, rules))
     if transition is None:
-        raise NotAllowed("not_now", state=case.state.value, action=kind.__name__, **told(case, rules))
+        state = case.state.value
+        raise NotAllowed("not_now", state=state, action=kind.__name__, instead=state, **told(case, rules))
     return transition
 
 

@@ -113,7 +113,7 @@ class Hearing:
     async def case_(self, unit: Unit, typed: Typed, who: Person) -> Outcome:
         """`case N` shows it, `case N reply TEXT` acts on it from anywhere."""
         number, _, rest = typed.text.strip().lstrip("#").partition(" ")
-        if not number.isdigit():
+        if not (number.isascii() and number.isdigit()):
             raise NotAllowed("which_case")
         verb, _, text = rest.strip().partition(" ")
         if verb:

@@ -32,12 +32,18 @@ def _entry(entry: Entry, side: Side) -> Say:
         "link": Link(f"#{case.id}", entry.link),
         "stars": stars(case.mention.rating),
         "brand": rules.brand_name,
-        "state": Say(f"short_{case.state.value}"),
+        "state": Say(f"short_{_shown_state(case, side)}"),
         "who": _who(entry),
         "owner": owner.name if owner else "—",
         "target": At(case.round.clock_at + rules.sla.target),
     }
     return Say("open_line" if side == "staff" else "open_line_client", args)
+
+
+def _shown_state(case: Case, side: Side) -> str:
+    """A refusal by the platform is ours to mend; the client is told that we work on it."""
+    hidden = side == "client" and case.state in (State.FAILED, State.NEW)
+    return (State.IN_WORK if hidden else case.state).value
 
 
 def _who(entry: Entry) -> str:

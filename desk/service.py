@@ -152,13 +152,14 @@ class Desk:
 
     async def _ask(self, unit: Unit, pressed: Pressed, who: Person, case: Case, rules: Rules) -> Outcome:
         side = self.directory.side_of_room(pressed.room) or "staff"
+        place = None if pressed.thread else await unit.place(case.id, side)
         ask = Ask(
             id=0,
             case=case.id,
             side=side,
             person=who.key,
             room=pressed.room,
-            thread=pressed.thread,
+            thread=place.thread if place is not None and place.room == pressed.room else pressed.thread,
             action=pressed.action,
             version=pressed.version or 0,
             answers=dict(pressed.answers),
@@ -171,7 +172,7 @@ class Desk:
     async def _answered(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
         """A further button of a question: `extra` is "ask id.option"."""
         number, _, option = pressed.extra.partition(".")
-        return await self.answer(unit, int(number) if number.isdigit() else 0, who, option)
+        return await self.answer(unit, _number(number), who, option)
 
     async def answer(self, unit: Unit, number: int, who: Person, answer: str) -> Outcome:
         ask = await unit.ask(number)
@@ -203,7 +204,7 @@ class Desk:
         await unit.enqueue(draw_ask(closed, unit.now))
 
     async def _cancelled(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
-        ask = await unit.ask(int(pressed.extra) if pressed.extra.isdigit() else 0)
+        ask = await unit.ask(_number(pressed.extra))
         if ask is None or ask.person != who.key:
             raise NotAllowed("not_your_question")
         await self._over(unit, ask, "cancelled")
@@ -213,7 +214,7 @@ class Desk:
 
     async def _tell(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
         """`Tell the client`, under a staff answer to a mirrored message: `extra` is the saying."""
-        saying = await unit.saying_by_id(int(pressed.extra) if pressed.extra.isdigit() else 0)
+        saying = await unit.saying_by_id(_number(pressed.extra))
         if saying is None or saying.case != pressed.case:
             raise NotAllowed("unknown_button")
         if saying.mirrored:
@@ -258,6 +259,11 @@ class Desk:
                 continue
             await unit.hasten(f"publish:{case.id}", run_at=case.post_at or unit.now)
             await unit.enqueue(f.draw(case, rules, "staff", f"v{case.n}"), f.draw(case, rules, "client", f"v{case.n}"))
+
+
+def _number(text: str) -> int:
+    """0, which no row has, for what a forged press may carry; str.isdigit alone lets "²" through."""
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _typed_action(verb: str, who: Person, case: Case, text: str) -> a.Action:

@@ -74,6 +74,7 @@ class Shows:
             return Later(unit.now, "the room has moved", count=False)
         if isinstance(error, Broken):
             self.alarm(room, error.reason)
+            await unit.enqueue(*self._told(unit, row, room, error.reason))
             return Later(unit.now + BROKEN_FOR, error.reason, count=False)
         if isinstance(error, Gone) and error.what == "thread" and "case" in row.payload:
             return await self._anew(unit, row)
@@ -83,6 +84,32 @@ class Shows:
             self.alarm(room, error.reason)
             return Drop(error.reason)
         return None
+
+    def _told(self, unit: Unit, row: Row, room: str, why: str) -> list[Work]:
+        """Those who can mend it are told in another room, once a day."""
+        concerned = next(iter(self.directory().brands_in(room)), None)
+        if concerned is None:
+            return []
+        others = [r for r in (concerned.staff_room, concerned.leads_room) if r and r != room]
+        day = unit.now.date().isoformat()
+        return [
+            Work(
+                "answer",
+                {
+                    "room": r,
+                    "thread": "",
+                    "what": "room_broken",
+                    "broken": room,
+                    "reason": why,
+                    "brand": concerned.brand,
+                },
+                lane=f"answers:{r}:",
+                dest=r,
+                idem=f"broken:{room}:{r}:{day}",
+                prio=Prio.ALARM,
+            )
+            for r in others[:1]
+        ]
 
     async def _anew(self, unit: Unit, row: Row) -> Verdicts:
         """People deleted the thread: it is made again, and everything that shows the case is drawn there."""

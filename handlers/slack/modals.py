@@ -9,8 +9,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from slack_sdk.errors import SlackApiError
-
 from desk.errors import Gone, NotAllowed
 from desk.forms import PRESSES, Answers, Field
 from desk.service import Form, Outcome, Pressed
@@ -176,9 +174,9 @@ class Modals:
                 await self._open_made(trigger, work.result(), where)
             else:
                 await self._open_empty(trigger, work, meta, where)
-        except SlackApiError as error:
-            late = code_of(error.response) in TOO_LATE
-            log.warning("%s: no modal for %s: %s", self.ws.key, meta.action, code_of(error.response))
+        except CALL_ERRORS as error:
+            late = code_of(getattr(error, "response", None)) in TOO_LATE
+            log.warning("%s: no modal for %s: %s", self.ws.key, meta.action, error)
             await self.ws.tell(Outcome("slack_too_late" if late else "slack_failed", ok=False), where)
 
     async def _open_made(self, trigger: str, made: Json | Outcome, where: Where) -> None:
@@ -242,9 +240,8 @@ class Modals:
         """One transaction, then the acknowledgement with its outcome: errors under the questions, or a closed modal."""
         meta = decode(view.get("private_metadata"))
         if meta is None:
-            text = Outcome("unknown_button", ok=False)
-            title = say(Say("slack_form"), *self.ws.tongue(where))
-            await ack(response_action="update", view=notice_view(text, title, self.ws.tongue(where), self.ws.now()))
+            no, to = Outcome("unknown_button", ok=False), self.ws.tongue(where)
+            await ack(response_action="update", view=notice_view(no, self.ws.bot_name, to, self.ws.now()))
             return
         where = where._replace(channel=meta.channel, thread=meta.thread)
         answers = answers_of(view["state"]["values"], self.ws.reading())

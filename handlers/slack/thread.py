@@ -104,14 +104,19 @@ class Talk:
     # commands
 
     async def _command(self, event: Event, verb: str, rest: str) -> None:
-        where = _where(event, event["channel"])
-        if _reply_in(verb, rest) and size(rest) > LONGEST_TEXT:
-            outcome = Outcome("slack_as_file", ok=False)
-        else:
-            rest = rest or (await self._from_file(event, where) if verb in IN_THREAD else "")
-            outcome = await self.ws.hearing.command(self._typed(event, verb, rest))
+        outcome = await self._run(event, verb, rest)
         if self._first_time(f"{event['channel']}:{event['ts']}"):
-            self.ws.later(self.ws.tell(outcome, where))
+            self.ws.later(self.ws.tell(outcome, _where(event, event["channel"])))
+
+    async def _run(self, event: Event, verb: str, rest: str) -> Outcome:
+        if _reply_in(verb, rest) and size(rest) > LONGEST_TEXT:
+            return Outcome("slack_as_file", ok=False)
+        if verb in IN_THREAD and not rest:
+            try:
+                rest = await self._from_file(event)
+            except (Refused, Gone, UnicodeDecodeError):
+                return Outcome("file_unreadable", ok=False)
+        return await self.ws.hearing.command(self._typed(event, verb, rest))
 
     def _typed(self, event: Event, verb: str, rest: str) -> Typed:
         channel, user = event["channel"], event["user"]
@@ -120,18 +125,16 @@ class Talk:
         thread = (event.get("thread_ts") or "") if room == self.ws.room(channel) else ""
         return Typed(idem, self.ws.person(user, _home(event)), room, thread, event["ts"], verb, tidy(verb, rest))
 
-    async def _from_file(self, event: Event, where: Where) -> str:
+    async def _from_file(self, event: Event) -> str:
         """The content of a .txt file sent with the command: how a text too long to type is given."""
         files = [one for file in event.get("files") or () if (one := await self._file(file))]
-        txt = next((x for x in files if x[0].lower().endswith(".txt") and x[2] <= LONGEST_TXT), None)
+        txt = next((x for x in files if x[0].lower().endswith(".txt")), None)
         if txt is None:
             return ""
-        try:
-            content = await self.ws.chat.fetch(self.ws.room(event["channel"]), txt[1])
-            return content.decode("utf-8-sig").strip()
-        except (Refused, Gone, UnicodeDecodeError):
-            self.ws.tell_later("file_unreadable", where)
-            return ""
+        if txt[2] > LONGEST_TXT:
+            raise Refused("the file is too large for a text")
+        content = await self.ws.chat.fetch(self.ws.room(event["channel"]), txt[1])
+        return content.decode("utf-8-sig").strip()
 
     def _first_time(self, message: str) -> bool:
         """A message comes as two events, and may be delivered again: it is answered once."""

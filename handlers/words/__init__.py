@@ -23,7 +23,7 @@ __all__ = ["LANGUAGES", "PLAIN", "Renderer", "language", "say", "short_url", "sp
 
 LOCALES = {"en": Locale("en", "GB"), "ru": Locale("ru"), "kk": Locale("kk")}
 
-NAMED = {"event": "event_", "state": "short_", "why": "option_", "instead": "instead_"}
+NAMED = {"event": "event_", "state": "short_", "why": "option_", "instead": "instead_", "reason": "cause_"}
 """Arguments that name something of the desk's own rather than quote people: their words come from the catalogue."""
 
 

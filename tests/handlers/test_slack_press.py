@@ -90,15 +90,14 @@ async def test_viewer_may_not_approve_and_is_told_who_may(desk: World) -> None:
     assert "Mila" in desk.whispers(VICTOR)[0]
 
 
-async def test_approver_approves_and_the_button_row_changes_to_undo(desk: World) -> None:
+async def test_approver_approves_and_the_staff_go_on(desk: World) -> None:
     proposal = await proposed(desk)
     shown = text_of(next(m for m in desk.messages(CLIENT) if m["ts"] == proposal))
     assert "We are sorry" in shown
     await desk.press(MILA, CLIENT, proposal, "approve")
     await desk.work()
-    assert "Approved" in text_of(desk.messages(STAFF)[-1]) or any(
-        "Approved" in text_of(m) for m in desk.messages(STAFF)
-    )
+    assert desk.button(STAFF, desk.last_with_buttons(STAFF), "posted")
+    assert [b for m in desk.messages(CLIENT) for b in m["blocks"] if b["type"] == "actions"] == []
     assert desk.whispers(MILA) == []
 
 

@@ -15,7 +15,7 @@ Opened = Callable[..., AbstractAsyncContextManager[World]]
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """Opens a running desk: `async with desk(staff="slack", client="telegram") as world`. On SQLite unless told else."""
+    """Opens a running desk: `async with desk(staff="slack", client="telegram") as world`. SQLite unless told."""
     database = f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}"
     return partial(_open, tmp_path, database, monkeypatch)
 

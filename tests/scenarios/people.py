@@ -29,7 +29,31 @@ class Surface(Protocol):
         ...
 
     async def press(self, who: str, case: int, label: str, **answers: str) -> str:
-        """Press a button of the case's thread; `answers` fill what it asks, by field. Returns what the presser is told."""
+        """Press a button of the thread; `answers` fill what it asks, by field. Returns what the presser is told."""
+        ...
+
+    async def refused(self, who: str, case: int, label: str) -> str:
+        """Press a button that will not work for them; returns what they alone are told."""
+        ...
+
+    async def hold(self, case: int, label: str) -> Any:
+        """A button as it is on somebody's screen now, to be pressed later."""
+        ...
+
+    async def press_held(self, who: str, held: Any) -> str:
+        """Press it, whatever became of its message; returns what they are told."""
+        ...
+
+    async def forge(self, who: str, case: int, value: str) -> str:
+        """Press a button that never was, under the newest message."""
+        ...
+
+    def posted(self) -> int:
+        """How many messages the desk has sent to the room; edits do not count."""
+        ...
+
+    def called(self, who: str) -> int:
+        """How many of these mentioned somebody, so that their messenger notified them."""
         ...
 
     async def write(self, who: str, case: int, text: str) -> Any: ...
@@ -90,6 +114,37 @@ class TelegramSide:
         for answer in answers.values():
             await self._answer(who, case, answer)
         return told
+
+    async def refused(self, who: str, case: int, label: str) -> str:
+        return await self.press(who, case, label)
+
+    async def hold(self, case: int, label: str) -> tuple[int, str]:
+        held: tuple[int, str] = await wait_for(lambda: self._button(label, self.messages(case)), f"the button {label}")
+        return held
+
+    async def press_held(self, who: str, held: tuple[int, str]) -> str:
+        return await self._answered(self.face.press(self.ids[who], self.room, *held, stale=True))
+
+    async def forge(self, who: str, case: int, value: str) -> str:
+        return await self._answered(
+            self.face.press(self.ids[who], self.room, self.messages(case)[-1]["id"], value, forged=True)
+        )
+
+    async def _answered(self, press: str) -> str:
+        answer = await wait_for(lambda: self.face.answer_of(press), "an answer to a press")
+        return answer["text"] or ""
+
+    def _sends(self) -> list[Any]:
+        sends = ("sendmessage", "senddocument")
+        here = [c for c in self.face.calls if str(c.params.get("chat_id")) == str(self.room)]
+        return [c for c in here if c.ok and c.method.lower() in sends]
+
+    def posted(self) -> int:
+        return len(self._sends())
+
+    def called(self, who: str) -> int:
+        link = f"tg://user?id={self.ids[who]}"
+        return sum(link in str(c.params.get("text")) for c in self._sends())
 
     async def press_in_room(self, who: str, label: str) -> str:
         return await self._press(who, label, lambda: self._chat()["messages"], label)
@@ -172,6 +227,48 @@ class SlackSide:
         await asyncio.sleep(0.05)
         told = self.private(who)[before:]
         return told[-1] if told else ""
+
+    async def refused(self, who: str, case: int, label: str) -> str:
+        return await self._told(who, await self.hold(case, label), stale=False)
+
+    async def hold(self, case: int, label: str) -> tuple[str, dict[str, Any]]:
+        held: tuple[str, dict[str, Any]] = await wait_for(
+            lambda: self._button(label, self.messages(case)), f"the button {label}"
+        )
+        return held
+
+    async def press_held(self, who: str, held: tuple[str, dict[str, Any]]) -> str:
+        return await self._told(who, held, stale=True)
+
+    async def _told(self, who: str, held: tuple[str, dict[str, Any]], stale: bool) -> str:
+        (ts, button), user, before = held, self.ids[who], len(self.private(who))
+        action, value = button["action_id"], button.get("value")
+        got = await self.face.press(world.TEAM, user, self.channel, ts, action, value, stale=stale)
+        assert got["acked"]
+        told: list[str] = await wait_for(lambda: self.private(who)[before:], f"a word to {who}")
+        return told[-1]
+
+    async def forge(self, who: str, case: int, value: str) -> str:
+        button = {"type": "button", "action_id": "desk:forged:0", "value": value, "text": {"text": "Forged"}}
+        block = {"type": "actions", "block_id": "forged", "elements": [button]}
+        ts = self.messages(case)[-1]["ts"]
+        message = self.face.world.team(world.TEAM).channel(self.channel).find(ts)
+        assert message is not None
+        message.past.append({"blocks": [block]})
+        return await self.press_held(who, (ts, button))
+
+    def _sends(self) -> list[Any]:
+        return [
+            c
+            for c in self.face.calls
+            if c.ok and c.method == "chat.postMessage" and c.params.get("channel") == self.channel
+        ]
+
+    def posted(self) -> int:
+        return len(self._sends())
+
+    def called(self, who: str) -> int:
+        return sum(f"<@{self.ids[who]}>" in str(c.params) for c in self._sends())
 
     async def _submit(self, user: str, answers: dict[str, str]) -> str:
         view = await wait_for(lambda: self.face.modal(world.TEAM, user), "a modal")

@@ -1,4 +1,4 @@
-"""The whole way of a review: found, carded, taken, drafted, sent, approved, posted; in either messenger on either side."""
+"""The whole way of a review, from found to posted, in either messenger on either side."""
 
 from __future__ import annotations
 

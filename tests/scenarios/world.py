@@ -135,8 +135,7 @@ class World:
 
     async def case(self, number: int) -> Any:
         async with self.app.store.read() as reader:
-            found = await reader.case(number, ["acme-coffee"])
-        return found
+            return await reader.case(number, ["acme-coffee"])
 
     async def state(self, number: int, wanted: str, within: float = 8.0) -> Any:
         """Wait until a case is in a state."""
@@ -175,14 +174,22 @@ async def opened(
     client: str = "slack",
     sandbox: Sandbox | None = None,
     fast: bool = True,
+    rush: bool = False,
     parts: Parts | None = None,
     **values: Any,
 ) -> AsyncIterator[World]:
-    """A running desk. With `fast` the Telegram group has no budget to speak of; `values` go into the file."""
+    """A running desk. With `fast` the Telegram group has no budget to speak of; `values` go into the file.
+
+    `rush`: neither has Slack.
+    """
     own = sandbox is None
     made = sandbox or _sandbox(fast)
     if own:
         await made.start()
+    if rush:
+        made.slack.door.limits.retry_after = lambda *_: 0  # type: ignore[method-assign]
+        monkeypatch.setattr("bot.build.SLACK_GAP", 0.001)
+        monkeypatch.setattr("bot.build.SLACK_BURST", 1000)
     path = write_config(folder, made, database, monkeypatch, staff=staff, client=client, fast=fast, **values)
     app = await build(load(path), path, parts)
     stop = asyncio.Event()
