@@ -48,11 +48,12 @@ ACCOUNT_BURST = 5
 
 @dataclass
 class Parts:
-    """What tests and the sandbox put in place of the real ones."""
+    """What tests and the sandbox put in place of the real ones. `minute`: seconds in a minute of Telegram's limits."""
 
     clock: Callable[[], datetime] | None = None
     probe: Probe = no_probe
     scale: float = 1.0
+    minute: float = 60.0
     chats: Mapping[str, Chat] | None = None
 
 
@@ -87,6 +88,7 @@ class App:
     rounds: Rounds
     metrics: Metrics
     now: Callable[[], datetime]
+    minute: float = 60.0
     engine: Engine = field(init=False)
     told: set[str] = field(default_factory=set)
     messengers: dict[str, Chat] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class App:
 
     async def pace(self) -> None:
         """Tell the store how fast each room and each account may be written to."""
-        for name, gap, burst in paces(self.config, self.live.current, self.sources):
+        for name, gap, burst in paces(self.config, self.live.current, self.sources, self.minute):
             await self.store.ensure_dest(name, gap, burst)
 
     async def close(self) -> None:
@@ -114,18 +116,18 @@ class App:
         await self.stack.aclose()
 
 
-def group_pace(per_minute: int) -> tuple[float, int]:
-    """(gap, burst) that together stay one under `per_minute` in any minute, whatever the network's jitter.
+def group_pace(per_minute: int, minute: float = 60.0) -> tuple[float, int]:
+    """(gap in seconds, burst) that together stay one under `per_minute` in any minute, whatever the network's jitter.
 
     The backlog gets the gap alone; people and alarms the burst on top.
     """
     burst = max(1, ceil(per_minute * PEOPLE_SHARE) - 1)
-    return 60 / max(1, per_minute - 1 - burst), burst
+    return minute / max(1, per_minute - 1 - burst), burst
 
 
-def paces(config: Config, directory: Directory, sources: Sources) -> list[tuple[str, float, int]]:
+def paces(config: Config, directory: Directory, sources: Sources, minute: float = 60.0) -> list[tuple[str, float, int]]:
     """(destination, gap in seconds, burst) of every room and account."""
-    telegram = group_pace(config.telegram.group_per_minute if config.telegram else 20)
+    telegram = group_pace(config.telegram.group_per_minute if config.telegram else 20, minute)
     found = [
         (room, *(telegram if room.startswith("telegram:") else (SLACK_GAP, SLACK_BURST)))
         for room in sorted(_rooms(directory))
@@ -160,11 +162,9 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     desk = Desk(store, lambda: live.current)
     hearing = Hearing(desk, sources.recognise)
     rounds = Rounds(store, lambda: live.current, now)
-    app = App(config, live, store, desk, hearing, sources, rounds, metrics, now, stack=stack)
+    app = App(config, live, store, desk, hearing, sources, rounds, metrics, now, parts.minute, stack=stack)
     app.messengers.update(parts.chats or {})
-    app.engine = Engine(
-        store, _jobs(app), _effects(app), probe=parts.probe, scale=parts.scale, settled=metrics.settled
-    )
+    app.engine = Engine(store, _jobs(app), _effects(app), probe=parts.probe, scale=parts.scale, settled=metrics.settled)
     return app
 
 

@@ -29,7 +29,7 @@ from collectors.http import (
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Unsure
-from desk.mention import Author, Mention, MentionKey, OfficialReply
+from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ OVERLAP = timedelta(hours=48)
 KNOWN = 300
 CHECKED = 20
 UNSEEN = {"trash", "spam"}
+STANDINGS: dict[str, Standing] = {"approved": "public", "hold": "waiting"}
 
 CODES: dict[str, Maker] = {
     "comment_duplicate": unsure,  # the same words of ours stand there already, in whatever state
@@ -333,7 +334,8 @@ class WordPress:
 
 
 def _official(comment: Comment) -> OfficialReply:
-    return OfficialReply(str(comment.id), comment.as_typed, comment.at, comment.link)
+    standing = STANDINGS.get(comment.status, "refused")
+    return OfficialReply(str(comment.id), comment.as_typed, comment.at, comment.link, standing)
 
 
 def _escaped(text: str) -> str:

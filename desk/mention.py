@@ -31,14 +31,21 @@ class Author:
     kind: str = ""
 
 
+Standing = Literal["public", "waiting", "refused"]
+
+
 @dataclass(frozen=True, slots=True)
 class OfficialReply:
-    """An answer by the brand's own account that stands under a mention, as the platform shows it."""
+    """An answer by the brand's own account under a mention, as the platform shows it.
+
+    `standing`: "waiting" for the platform's moderators, or "refused" by them; neither is public.
+    """
 
     external_id: str
     text: str
     at: datetime | None = None
     url: str = ""
+    standing: Standing = "public"
 
 
 @dataclass(frozen=True, slots=True)

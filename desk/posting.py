@@ -24,7 +24,7 @@ STOPPED_FOR = timedelta(minutes=5)
 """How often a held reply looks again whether posting goes on; `/resume_posting` wakes it at once."""
 
 WATCHES = tuple(timedelta(minutes=m) for m in (15, 60, 240, 720, 1440))
-"""Pauses between further looks at a reply that stands."""
+"""Pauses between further looks at a reply; one that waits for moderators is looked at until they decide."""
 
 READS_BEFORE_ASKING = 3
 """How often the platform is read in vain before staff are asked what became of a reply."""
@@ -39,7 +39,8 @@ def against(case: Case, look: Look, platform: Platform) -> a.Action | None:
         return a.MentionDeleted()
     if look.mention.fingerprint != case.approved_fingerprint:
         return a.MentionEdited(mention=look.mention)
-    other = next((r for r in look.replies if not _ours(case, r, platform)), None)
+    standing = (r for r in look.replies if r.standing != "refused")
+    other = next((r for r in standing if not _ours(case, r, platform)), None)
     if other is not None and not _agreed(case, other):
         return a.OtherReplyFound(reply=other)
     return None
@@ -112,10 +113,16 @@ async def _held(unit: Unit, case: Case, rules: Rules, row: Row) -> Verdicts | No
     if case.state not in (State.APPROVED, State.POSTING) or case.unknown:
         return Drop(f"the case is {case.state.value}")
     if progress(case, rules).step is not None:
-        return Drop("its approval does not hold")
+        return await _fail(unit, case, rules, "approval_lost")
     if not rules.posting or {s.scope for s in await unit.stops()} & {"*", case.brand}:
         return Later(unit.now + STOPPED_FOR, "posting is stopped", count=False)
     return None
+
+
+async def _fail(unit: Unit, case: Case, rules: Rules, why: str) -> Verdicts:
+    """Nothing was published: the case goes back to its owner openly, rather than wait for nobody."""
+    await apply(unit, decide(case, a.PostingRefused(reason=why), unit.now, rules))
+    return Done()
 
 
 async def _give_up(unit: Unit, directory: Directory, row: Row, error: Exception) -> Verdicts:
@@ -277,7 +284,7 @@ class Watch:
     async def apply(self, unit: Unit, row: Row, fetched: Look | None) -> Verdicts:
         case = await unit.case(row.payload["case"])
         rules, platform = self.directory().rules(case.brand, case.mention.key.platform), self.platforms(case.mention)
-        if fetched is None or rules is None or platform is None or case.round.n != row.payload["round"]:
+        if fetched is None or rules is None or platform is None or case.reply is None:
             return Drop("nothing to watch")
         for action in seen(case, fetched, platform, unit.now):
             try:
@@ -287,8 +294,8 @@ class Watch:
             await apply(unit, decision)
             case = decision.case
         turn = row.payload["turn"]
-        if case.reply is not None and turn < len(WATCHES):
-            await unit.enqueue(f.watch(case, unit.now + WATCHES[turn], turn + 1))
+        if case.reply is not None and (turn < len(WATCHES) or case.state is State.MODERATED):
+            await unit.enqueue(f.watch(case, unit.now + WATCHES[min(turn, len(WATCHES) - 1)], turn + 1))
         return Done()
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:

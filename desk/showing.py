@@ -10,6 +10,7 @@ from typing import Any
 from desk import actions as a
 from desk import follow as f
 from desk import view
+from desk.acting import on_duty
 from desk.case import Case
 from desk.decide import decide
 from desk.errors import Broken, DeskError, Gone, Moved, Refused, Unsure
@@ -312,9 +313,8 @@ class Summary(SayIt):
         numbers = [*listed, *(c.id for c in waiting if c.id not in listed)]
         entries = [await self._entry(unit, number) for number in numbers[: view.MOST_LINES]]
         rules = entries[0].rules
-        drawing = view.summary(
-            entries, max(len(numbers) - view.MOST_LINES, 0), rules, unit.now, rules.of_role("staff", "lead")
-        )
+        called = tuple(p for p in rules.people if p.key in on_duty(rules))
+        drawing = view.summary(entries, max(len(numbers) - view.MOST_LINES, 0), rules, unit.now, called)
         message = current.message if current is not None else ""
         return Call({"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers})
 

@@ -37,7 +37,8 @@ STOP_AFTER = 0.5
 class Sandbox:
     """Telegram, Slack and a review site on one port of 127.0.0.1. `now` gives Unix seconds.
 
-    `group_per_minute` and `per_second` are Telegram's limits (about 20 and 30).
+    `group_per_minute` and `per_second` are Telegram's limits (about 20 and 30); `minute` is the length of that minute
+    in seconds, so that a long queue can be seen to end.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Sandbox:
         debounce: float = 0.15,
         group_per_minute: int = 20,
         per_second: int = 30,
+        minute: float = 60.0,
     ) -> None:
         self.hub = Hub(debounce)
         self.telegram = Telegram(
-            notify=self.hub.notify, now=now, group_per_minute=group_per_minute, per_second=per_second
+            notify=self.hub.notify, now=now, group_per_minute=group_per_minute, per_second=per_second, minute=minute
         )
         self.slack = Slack(notify=self.hub.notify, now=now)
         self.site = ReviewSite(notify=self.hub.notify, now=now)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sandbox.telegram import view
 from sandbox.telegram.api import Api, Call
+from sandbox.telegram.budget import MINUTE
 from sandbox.telegram.people import People
 
 __all__ = ["Call", "Telegram"]
@@ -24,9 +25,9 @@ UI = (
 class Telegram(People):
     """The Telegram face of the sandbox.
 
-    `group_per_minute` calls that show in one group in any 60 s (all topics together), `per_second` in
-    all; `callback_seconds` after a press its answer is refused; `webhook_retry` seconds before the first
-    repeat of a webhook call, doubled each time. Call `close()` when the server stops.
+    `group_per_minute` calls that show in one group in any `minute` of seconds (all topics together),
+    `per_second` in all; `callback_seconds` after a press its answer is refused; `webhook_retry` seconds before
+    the first repeat of a webhook call, doubled each time. Call `close()` when the server stops.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class Telegram(People):
         *,
         group_per_minute: int = 20,
         per_second: int = 30,
+        minute: float = MINUTE,
         callback_seconds: float = 15.0,
         webhook_retry: float = 1.0,
     ) -> None:
-        super().__init__(notify, now, (group_per_minute, per_second), webhook_retry)
+        super().__init__(notify, now, (group_per_minute, per_second, minute), webhook_retry)
         self._api = Api(self.world, callback_seconds)
 
     @property

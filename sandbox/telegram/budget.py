@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 PRIVATE_BURST = 10
+MINUTE = 60.0
 
 
 class Window:
@@ -55,12 +56,14 @@ class Bucket:
 
 
 class Budget:
-    """The limits of one bot over all its chats."""
+    """The limits of one bot over all its chats. `minute`: its length in seconds, shorter to see queues end."""
 
-    def __init__(self, group_per_minute: int, per_second: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self, group_per_minute: int, per_second: int, now: Callable[[], float], minute: float = MINUTE
+    ) -> None:
         self._now = now
         self._all = Window(per_second, 1.0)
-        self._groups: defaultdict[int, Window] = defaultdict(lambda: Window(group_per_minute, 60.0))
+        self._groups: defaultdict[int, Window] = defaultdict(lambda: Window(group_per_minute, minute))
         self._private: defaultdict[int, Bucket] = defaultdict(lambda: Bucket(PRIVATE_BURST))
 
     def spend(self, chat_id: int) -> int:

@@ -31,7 +31,11 @@ class People:
     """Every method raises ValueError where a person could not do it in Telegram either."""
 
     def __init__(
-        self, notify: Callable[[], None], now: Callable[[], float], limits: tuple[int, int], webhook_retry: float
+        self,
+        notify: Callable[[], None],
+        now: Callable[[], float],
+        limits: tuple[int, int, float],
+        webhook_retry: float,
     ) -> None:
         self.world = World(notify, now, *limits)
         self._webhook_retry = webhook_retry

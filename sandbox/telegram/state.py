@@ -183,7 +183,12 @@ class World:
     """All state of the Telegram face, and the few rules that keep it whole."""
 
     def __init__(
-        self, notify: Callable[[], None], now: Callable[[], float], group_per_minute: int, per_second: int
+        self,
+        notify: Callable[[], None],
+        now: Callable[[], float],
+        group_per_minute: int,
+        per_second: int,
+        minute: float,
     ) -> None:
         self.notify = notify
         self.now = now
@@ -197,10 +202,11 @@ class World:
         self.typing: list[Typing] = []
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
         self._limits = (group_per_minute, per_second)
+        self._minute = minute
 
     def new_bot(self, token: str, username: str, webhook_retry: float) -> Bot:
         user = User(int(token.split(":")[0]), username, username, is_bot=True)
-        budget = Budget(*self._limits, self.now)
+        budget = Budget(*self._limits, self.now, self._minute)
         bot = Bot(token, user, Updates(self.now, webhook_retry), budget)
         self.bots[token] = bot
         self.users[user.id] = user

@@ -21,7 +21,6 @@ PLURALS = {"en": 2, "ru": 3, "kk": 2}
 FIELDS = {(a, f.name) for a, press in PRESSES.items() for f in press.fields if f.kind == "text"}
 OWN = {
     *(f"slack_{action}_{field}" for action, field in FIELDS),
-    "slack_as_file", "slack_longer", "slack_failed", "slack_too_late", "slack_loading", "slack_form", "slack_save",
     "slack_nobody",
     "text_cut", "anonymous", "reply_as_file", "file_unreadable", "not_saved", *(f"command_{c}" for c in COMMANDS),
 }  # fmt: skip

@@ -156,15 +156,21 @@ class TelegramSide:
         return answer["text"] or ""
 
     async def _answer(self, who: str, case: int, answer: str) -> None:
-        """A further button if one says so, else a message."""
+        """A further button of the question if one says so; where it offers none, a message."""
         topic = await self.thread(case)
-        question = await wait_for(lambda: self._button("Cancel", self.messages(case)), "a question")
-        found = self._button(answer, [m for m in self.messages(case) if m["id"] == question[0]])
-        if found is not None:
-            press = self.face.press(self.ids[who], self.room, *found)
-            await wait_for(lambda: self.face.answer_of(press), f"an answer to {answer}")
+        found = await wait_for(lambda: self._question(case, answer), f"a question to answer with {answer}")
+        if found[1]:
+            await self._answered(self.face.press(self.ids[who], self.room, *found))
         else:
             self.face.write(self.ids[who], self.room, answer, thread_id=topic)
+
+    def _question(self, case: int, answer: str) -> tuple[int, str] | None:
+        """The message that asks, with the data of the button that gives this answer; "" for a text to be written."""
+        asked = next((m for m in reversed(self.messages(case)) if "Cancel" in labels(m)), None)
+        if asked is None:
+            return None
+        button = self._button(answer, [asked])
+        return button or (None if set(labels(asked)) - {"Cancel", "Skip"} else (asked["id"], ""))
 
     async def write(self, who: str, case: int, text: str) -> int:
         return self.face.write(self.ids[who], self.room, text, thread_id=await self.thread(case))
@@ -271,15 +277,26 @@ class SlackSide:
         return sum(f"<@{self.ids[who]}>" in str(c.params) for c in self._sends())
 
     async def _submit(self, user: str, answers: dict[str, str]) -> str:
-        view = await wait_for(lambda: self.face.modal(world.TEAM, user), "a modal")
-        values = {}
-        for block in (view.get("view") or view)["blocks"]:
-            if block["type"] == "input":
-                name = next(n for n in answers if n in block["block_id"] or len(answers) == 1)
-                values[block["block_id"]] = {block["element"]["action_id"]: _value(block["element"], answers[name])}
+        view = await wait_for(lambda: self._form(user, {}), "a modal")
+        for block in inputs(view):
+            if block.get("dispatch_action") and block["block_id"] in answers:
+                value = _value(block["element"], answers[block["block_id"]])
+                await self.face.press_in_view(world.TEAM, user, view["id"], block["element"]["action_id"], value)
+        view = await wait_for(lambda: self._form(user, answers), f"a modal that asks for {', '.join(answers)}")
+        values = {
+            block["block_id"]: {block["element"]["action_id"]: _value(block["element"], answers[block["block_id"]])}
+            for block in inputs(view)
+            if block["block_id"] in answers
+        }
         got = await self.face.submit(world.TEAM, user, view["id"], values)
         assert got["acked"]
         return str(got["payload"] or "")
+
+    def _form(self, user: str, answers: dict[str, str]) -> dict[str, Any] | None:
+        """The modal on top, once it asks for all of these."""
+        view = self.face.modal(world.TEAM, user)
+        asked = {block["block_id"] for block in inputs(view)} if view else set()
+        return view if asked and asked >= set(answers) else None
 
     async def write(self, who: str, case: int, text: str) -> str:
         thread = await self.thread(case)
@@ -287,6 +304,14 @@ class SlackSide:
 
     async def reply(self, who: str, case: int, text: str) -> str:
         return await self.write(who, case, f"@desk reply {text}")
+
+
+def labels(message: dict[str, Any]) -> list[str]:
+    return [button["text"] for row in message["buttons"] or [] for button in row]
+
+
+def inputs(modal: dict[str, Any]) -> list[dict[str, Any]]:
+    return [block for block in modal["view"]["blocks"] if block["type"] == "input"]
 
 
 def _value(element: dict[str, Any], answer: str) -> Any:

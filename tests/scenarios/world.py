@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ CONFIG = """\
 name = "Test agency"
 language = "{lang}"
 timezone = "Asia/Almaty"
-listen = ""
+listen = "{listen}"
 secret_key = "env:REPLYDESK_SECRET"
 
 [database]
@@ -78,7 +79,7 @@ platform = "google_play"
 package = "{package}"
 credentials = "file:play.json"
 api_base = "{url}/play"
-every = "1s"
+every = "{every}"
 {sources}
 """
 
@@ -94,6 +95,19 @@ def people_toml() -> str:
         f'telegram = {TELEGRAM_IDS[key]}\nslack = "{SLACK_IDS[key]}"\n'
         for key, role in ROLES.items()
     )
+
+
+class Shifted:
+    """The desk's clock: that of the machine, moved forward at will. Works on SQLite, for the desk and its store."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def forward(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -146,10 +160,48 @@ class World:
 
         return await self.until(there, within, f"case {number} {wanted}")
 
+    async def proposed(self, text: str, number: int = 1, review: str | None = None) -> str:
+        """A review has its reply in the client's hands, `Approve` being the next press; returns the review."""
+        found = self.review() if review is None else review
+        await self.staff.press("anna", number, "Take")
+        await self.staff.reply("anna", number, text)
+        await self.staff.press("anna", number, "Send to client")
+        await self.state(number, "in_approval")
+        return found
 
-def _sandbox(fast: bool) -> Sandbox:
+    async def events(self, number: int) -> list[str]:
+        """Kinds of what happened to a case, oldest first."""
+        async with self.app.store.read() as reader:
+            return [event.kind for event in await reader.events(number)]
+
+    async def hasten(self, group: str) -> None:
+        """Work of a group is due now: a timer, the watch over a reply."""
+        async with self.app.store.write() as unit:
+            await unit.hasten(group, run_at=unit.now)
+
+    def posts(self, review: str) -> list[str]:
+        """Texts of the replies that took effect on the platform, from the platform's own log."""
+        made = [c for c in self.sandbox.site.calls if c.method == "reviews.reply" and c.params["review"] == review]
+        return [call.params["replyText"] for call in made if call.ok]
+
+
+@asynccontextmanager
+async def a_sandbox(fast: bool = True, minute: float = 60.0) -> AsyncIterator[Sandbox]:
+    """An outside world that outlives a desk: give it to `opened` as often as the desk is started again.
+
+    `minute`: how many seconds a minute of Telegram's limits has; the desk is told by `Parts(minute=…)`.
+    """
+    made = _sandbox(fast, minute)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def _sandbox(fast: bool, minute: float = 60.0) -> Sandbox:
     """All of the demo's people in both messengers, in rooms for either side."""
-    made = Sandbox(group_per_minute=100_000, per_second=1000) if fast else Sandbox()
+    made = Sandbox(group_per_minute=100_000, per_second=1000) if fast else Sandbox(minute=minute)
     made.demo_world()
     for key, number in TELEGRAM_IDS.items():
         if number not in world.STAFF:
@@ -238,6 +290,8 @@ def write_config(
         "steps": '[{ who = ["marta", "oleg"], need = 1 }]',
         "sources": "",
         "more": "",
+        "listen": "",
+        "every": "1s",
         **values,
     }
     text = CONFIG.format(

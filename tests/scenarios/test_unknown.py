@@ -1,0 +1,243 @@
+"""What became of a reply is not known: it is read back, and where it cannot be read people are asked. One reply."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bot.build import Parts
+from sandbox import world as acme
+from tests.scenarios.conftest import Opened
+from tests.scenarios.world import Shifted, World, a_sandbox
+
+REPLY = "Dina, the machine is repaired; your coffee is on us."
+MINUTE = 60.0
+SIDES = [("telegram", "slack"), ("slack", "telegram")]
+both_ways = pytest.mark.parametrize(("staff", "client"), SIDES, ids=["-".join(s) for s in SIDES])
+
+FINE = ("delay", 0)
+FORBIDDEN = ("error", 403, "permissionDenied", "The caller does not have permission")
+SIGNED_OUT = ("error", 401, "authError", "Request had invalid authentication credentials.")
+AWAY = ("status", 503)
+
+
+@asynccontextmanager
+async def at(desk: Opened, clock: Shifted, **how: Any) -> AsyncIterator[World]:
+    async with desk(parts=Parts(clock=clock), **how) as w:
+        yield w
+
+
+@pytest.fixture
+def clock() -> Shifted:
+    return Shifted()
+
+
+def unreadable(w: World, *how: tuple[Any, ...]) -> None:
+    """The reply's fate is lost, and the platform cannot be read after that: the look before posting is the last one."""
+    w.sandbox.site.fail("reviews.reply", ("drop_after",))
+    w.sandbox.site.fail("reviews.get", FINE, *how)
+
+
+async def passing(w: World, clock: Shifted, number: int, check: Any, seconds: float = MINUTE) -> Any:
+    """Time goes by until something is true of a case."""
+
+    async def later() -> Any:
+        case = await w.case(number)
+        if check(case):
+            return case
+        clock.forward(seconds)
+        return None
+
+    return await w.until(later, 20.0, f"case {number} in time")
+
+
+async def asked(w: World, clock: Shifted) -> str:
+    """A case whose outcome is unknown, with the question standing in the staff's thread."""
+    unreadable(w, *[FORBIDDEN] * 40)
+    review = await w.proposed(REPLY)
+    await w.client.press("marta", 1, "Approve")
+    await passing(w, clock, 1, lambda case: case.unknown)
+    await w.until(lambda: "It is published" in w.staff.buttons(1), what="the question")
+    return review
+
+
+async def test_a_lost_answer_is_read_back_and_nothing_is_sent_again(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", ("drop_after",))
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        case = await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+        assert case.reply.verified
+        assert (await w.events(1)).count("posted") == 1
+
+
+async def test_what_never_arrived_is_sent_once_more_after_the_grace(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", ("drop_before",))
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        await w.until(lambda: len(calls(w, "reviews.get")) >= 2, what="a look before posting and one after")
+        assert w.posts(review) == []
+        await passing(w, clock, 1, lambda case: case.state == "answered")
+        assert w.posts(review) == [REPLY]
+        assert len(calls(w, "reviews.reply")) == 2
+
+
+def calls(w: World, method: str) -> list[Any]:
+    return [call for call in w.sandbox.site.calls if call.method == method]
+
+
+@pytest.mark.parametrize("how", [FORBIDDEN, AWAY, SIGNED_OUT], ids=["forbidden", "away", "signed-out"])
+async def test_what_cannot_be_read_back_is_asked_of_staff(desk: Opened, clock: Shifted, how: tuple[Any, ...]) -> None:
+    async with at(desk, clock) as w:
+        unreadable(w, *[how] * 40)
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        case = await passing(w, clock, 1, lambda case: case.unknown)
+        assert case.state == "posting"
+        await w.until(lambda: {"It is published", "It is not published"} <= set(w.staff.buttons(1)), what="buttons")
+        await w.until(lambda: any("not known whether the reply went out" in t for t in w.staff.texts(1)))
+        assert not {"It is published", "It is not published"} & set(w.client.buttons(1))
+        assert w.posts(review) == [REPLY]
+
+
+@both_ways
+async def test_meanwhile_no_other_version_is_taken(desk: Opened, clock: Shifted, staff: str, client: str) -> None:
+    async with at(desk, clock, staff=staff, client=client) as w:
+        review = await asked(w, clock)
+        await w.staff.reply("anna", 1, "Another text.")
+        await w.until(lambda: "Not now: the case is being posted" in " ".join(refusals(w)), what="a refusal")
+        case = await w.case(1)
+        assert (case.n, case.state) == (1, "posting")
+        assert "Approve" not in w.client.buttons(1)
+        assert w.posts(review) == [REPLY]
+
+
+def refusals(w: World) -> list[str]:
+    private = getattr(w.staff, "private", None)
+    return [*w.staff.texts(1), *(private("anna") if private else [])]
+
+
+@both_ways
+async def test_it_is_published_ends_it_with_its_link(desk: Opened, clock: Shifted, staff: str, client: str) -> None:
+    link = "https://play.example/reviews/1"
+    async with at(desk, clock, staff=staff, client=client) as w:
+        review = await asked(w, clock)
+        await w.staff.press("anna", 1, "It is published", link=link)
+        case = await w.state(1, "answered")
+        assert (case.reply.url, case.reply.verified, case.unknown) == (link, False, False)
+        await w.until(lambda: any("not verified yet" in t for t in w.staff.texts(1)))
+        await w.until(lambda: "Ask to correct" in w.client.buttons(1))
+        assert w.posts(review) == [REPLY]
+
+
+@both_ways
+async def test_it_is_not_published_and_try_again_gives_one_reply(
+    desk: Opened, clock: Shifted, staff: str, client: str
+) -> None:
+    async with at(desk, clock, staff=staff, client=client) as w:
+        w.sandbox.site.fail("reviews.reply", ("drop_before",))
+        w.sandbox.site.fail("reviews.get", FINE, FORBIDDEN, FORBIDDEN)
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        await passing(w, clock, 1, lambda case: case.unknown)
+        await w.staff.press("anna", 1, "It is not published")
+        await w.state(1, "failed")
+        assert w.posts(review) == []
+        await w.staff.press("anna", 1, "Try again")
+        await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+
+
+async def test_a_wrong_not_published_does_not_make_a_second_reply(desk: Opened, clock: Shifted) -> None:
+    """Our very text is found standing there: that is the reply, and neither a stranger's nor to be sent again."""
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", ("drop_after",))
+        w.sandbox.site.fail("reviews.get", FINE, FORBIDDEN, FORBIDDEN)
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        await passing(w, clock, 1, lambda case: case.unknown)
+        await w.staff.press("anna", 1, "It is not published")
+        await w.state(1, "failed")
+        await w.staff.press("anna", 1, "Try again")
+        case = await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+        assert case.reply.verified
+
+
+async def test_it_is_not_published_lets_a_new_text_be_written(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", ("drop_before",))
+        w.sandbox.site.fail("reviews.get", FINE, FORBIDDEN, FORBIDDEN)
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        await passing(w, clock, 1, lambda case: case.unknown)
+        await w.staff.press("anna", 1, "It is not published")
+        await w.state(1, "failed")
+        await w.staff.reply("anna", 1, "A better text.")
+        await w.state(1, "in_work")
+        await w.staff.press("anna", 1, "Send to client")
+        await w.client.press("oleg", 1, "Approve")
+        await w.state(1, "answered")
+        assert w.posts(review) == ["A better text."]
+
+
+@both_ways
+async def test_the_question_outlives_a_restart(desk: Opened, clock: Shifted, staff: str, client: str) -> None:
+    async with a_sandbox() as made:
+        async with at(desk, clock, staff=staff, client=client, sandbox=made) as w:
+            review = await asked(w, clock)
+        clock.forward(2 * MINUTE)
+        async with at(desk, clock, staff=staff, client=client, sandbox=made) as w:
+            await w.staff.press("boris", 1, "It is published", link="https://play.example/r/1")
+            await w.state(1, "answered")
+            assert w.posts(review) == [REPLY]
+
+
+REFUSALS = {
+    "forbidden": FORBIDDEN,
+    "too-long": ("error", 400, "replyTextTooLong", "Reply text is longer than 350 characters."),
+    "gone": ("error", 404, "reviewNotFound", "Review not found."),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_a_definite_no_is_shown_and_may_be_tried_again(desk: Opened, clock: Shifted, name: str) -> None:
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", REFUSALS[name])
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        case = await w.state(1, "failed")
+        assert REFUSALS[name][3].rstrip(".") in case.failure
+        await w.until(lambda: any(REFUSALS[name][3].rstrip(".") in t for t in w.staff.texts(1)), what="the reason")
+        assert not any(REFUSALS[name][3].rstrip(".") in t for t in w.client.texts(1))
+        await w.staff.press("anna", 1, "Try again")
+        await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+
+
+async def test_an_ended_login_is_shown_and_after_it_was_mended_one_reply_goes_out(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock) as w:
+        w.sandbox.site.fail("reviews.reply", SIGNED_OUT, SIGNED_OUT)
+        review = await w.proposed(REPLY)
+        await w.client.press("marta", 1, "Approve")
+        case = await w.state(1, "failed")
+        assert "invalid authentication credentials" in case.failure
+        assert w.posts(review) == []
+        await w.staff.press("anna", 1, "Try again")
+        await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+
+
+async def test_a_token_that_ran_out_is_renewed_without_a_word(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock) as w:
+        review = await w.proposed(REPLY)
+        w.sandbox.site.tokens.revoke_all()
+        await w.client.press("marta", 1, "Approve")
+        await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+        assert acme.PACKAGE in w.sandbox.site.review(review).package
