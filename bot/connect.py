@@ -82,13 +82,35 @@ async def _telegram(app: App, made: Connections) -> Any:
     made.listening["telegram menu"] = lambda stop: _menu(bot, stop)
     made.checks["telegram"] = _pulse_check(pulse, by_webhook)
     if not by_webhook:
-        made.listening["telegram"] = lambda stop: t.poll(inbound, bot, stop)
+        made.listening["telegram"] = lambda stop: _in_turn(app, stop, lambda ended: t.poll(inbound, bot, ended))
         return None
     assert settings.public_url is not None
     assert settings.secret is not None
     secret = settings.secret.get_secret_value()
     await t.set_webhook(inbound, bot, f"{str(settings.public_url).rstrip('/')}/telegram", secret)
     return t.webhook(inbound, bot, secret).handler
+
+
+async def _in_turn(app: App, stop: asyncio.Event, poll: Listening) -> None:
+    """Two pollers of one bot end each other with 409 Conflict: replicas on one database take turns."""
+    while not stop.is_set():
+        async with app.store.alone("telegram") as lost:
+            ended = asyncio.Event()
+            watching = asyncio.create_task(_first(stop, lost, ended))
+            try:
+                await poll(ended)
+            finally:
+                watching.cancel()
+
+
+async def _first(stop: asyncio.Event, lost: asyncio.Event, ended: asyncio.Event) -> None:
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(lost.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        ended.set()
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _menu(bot: Any, stop: asyncio.Event) -> None:

@@ -76,6 +76,7 @@ class TelegramSide:
     face: Telegram
     room: int
     ids: dict[str, int]
+    messenger = "telegram"
 
     def _topic(self, case: int) -> int | None:
         found = [t["id"] for t in self._chat()["topics"] if re.search(rf"#{case}\b", t["name"])]
@@ -184,6 +185,7 @@ class SlackSide:
     face: Slack
     channel: str
     ids: dict[str, str]
+    messenger = "slack"
 
     def _all(self) -> list[dict[str, Any]]:
         team = next(t for t in self.face.snapshot()["teams"] if t["id"] == world.TEAM)
