@@ -119,9 +119,10 @@ class App:
 def group_pace(per_minute: int, minute: float = 60.0) -> tuple[float, int]:
     """(gap in seconds, burst) that together stay one under `per_minute` in any minute, whatever the network's jitter.
 
-    The backlog gets the gap alone; people and alarms the burst on top.
+    The backlog gets the gap alone; people and alarms the burst on top: of 20, six, so that five presses find a token
+    each at whatever moment they come.
     """
-    burst = max(1, ceil(per_minute * PEOPLE_SHARE) - 1)
+    burst = max(1, ceil(per_minute * PEOPLE_SHARE))
     return minute / max(1, per_minute - 1 - burst), burst
 
 

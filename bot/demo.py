@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from sandbox import world
 
@@ -23,7 +24,7 @@ CONFIG = """\
 [desk]
 name = "Demo agency"
 language = "en"
-timezone = "Asia/Almaty"
+timezone = "{zone}"
 listen = ""
 secret_key = "env:REPLYDESK_SECRET"
 
@@ -45,7 +46,7 @@ api_base = "{url}/slack/api/"
 key = "acme"
 name = "Acme Coffee"
 language = "en"
-timezone = "Asia/Almaty"
+timezone = "{zone}"
 staff_room = "telegram:{staff}"
 client_room = "slack:{channel}"
 
@@ -93,11 +94,19 @@ def demo_config(url: str, undo: str = "20s", every: str = "2s") -> str:
         package=world.PACKAGE,
         undo=undo,
         every=every,
+        zone=local_zone(),
     )
 
 
+def local_zone() -> str:
+    """The machine's time zone: the desk then writes the same times that the browser shows beside its messages."""
+    linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    known = available_timezones()
+    return next((name for name in (os.environ.get("TZ", ""), linked) if name in known), "UTC")
+
+
 HOW = """
-Open {url} in a browser. Anna and Boris are staff, Marta and Oleg the client. Ctrl-C ends it.
+Open {url} in a browser. Anna and Dana are staff and Boris leads them; Marta and Oleg are the client. Ctrl-C ends it.
 """
 
 

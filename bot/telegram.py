@@ -84,12 +84,15 @@ class TelegramChat:
         for number, text in enumerate(shown.cut, 1):
             file = BufferedInputFile(text.encode(), f"text-{number}.txt")
             await self._posted(room, thread, partial(self.bot.send_document, document=file))
+        calls = 1 + len(shown.cut)
         try:
-            return await self._sent(room, thread, shown)
+            sent = await self._sent(room, thread, shown)
         except Refused as refused:
             if not is_bad_address(refused.__cause__):
                 raise
-            return await self._sent(room, thread, render(drawing, self._now(), links=False))
+            sent = await self._sent(room, thread, render(drawing, self._now(), links=False))
+            calls += 1
+        return sent._replace(calls=calls)
 
     async def _sent(self, room: str, thread: str, shown: Rendered) -> Sent:
         call = partial(

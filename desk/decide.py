@@ -174,7 +174,9 @@ def _decided(old: Case, change: Change, action: a.Action, now: datetime, rules: 
     work, cancel = ([], []) if change.quiet else follow(old, new, rules, action.actor, now)
     shown = () if action.who is None else tuple(f"show:{old.id}:{side}" for side in SIDES)
     hasten = (*change.hasten, *shown)
-    return Decision(new, events, (*work, *change.work), (*cancel, *change.cancel), hasten, change.said)
+    # A lane keeps its order: what only informs comes last, or it would hold up what somebody waits for.
+    work = sorted((*work, *change.work), key=lambda item: item.prio)
+    return Decision(new, events, tuple(work), (*cancel, *change.cancel), hasten, change.said)
 
 
 def told(case: Case, rules: Rules) -> dict[str, object]:

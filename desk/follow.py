@@ -19,6 +19,11 @@ GATHER = timedelta(seconds=3)
 SIDES: tuple[Side, Side] = ("staff", "client")
 
 
+def shown(case: Case) -> bool:
+    """Whether staff ever got its card."""
+    return any(r.carded_at is not None for r in case.rounds)
+
+
 def due(case: Case, rules: Rules) -> datetime:
     return case.round.clock_at + rules.sla.target
 
@@ -181,8 +186,9 @@ def warning(case: Case, rules: Rules, mark: str, now: datetime) -> list[Work]:
     return [alarm(rules.room(side), item, now), alarm(room, {**item, "side": "staff", "people": leads}, now)]
 
 
-def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta = timedelta(seconds=1.5)) -> Work:
-    """One message that announces all cases of a room that still wait for their card."""
+def summary(room: str, now: datetime, prio: int, wait: timedelta) -> Work:
+    """One message that announces all cases of a room that still wait for their card. First among its equals: one edit
+    shows what many pressed."""
     return Work(
         "summary",
         {"room": room},
@@ -190,6 +196,7 @@ def summary(room: str, now: datetime, prio: int = Prio.SUMMARY, wait: timedelta 
         lane=f"summary:{room}",
         merge_key=f"summary:{room}",
         prio=prio,
+        deadline=now,
         run_at=now + wait,
     )
 
@@ -205,7 +212,7 @@ def opening(case: Case, rules: Rules, now: datetime) -> list[Work]:
 
 def follow(old: Case, new: Case, rules: Rules, actor: str, now: datetime) -> tuple[list[Work], list[str]]:
     """Work and cancelled groups that any change of a case brings, whatever the step was."""
-    work = [*_client_opens(old, new, rules), *_redraw(old, new, rules), *_turn(old, new, rules, actor)]
+    work = [*_client_opens(old, new, rules), *_redraw(old, new, rules, actor), *_turn(old, new, rules, actor)]
     cancel = []
     if ticking(old) and (not ticking(new) or new.round.n != old.round.n):
         cancel.append(f"clock:{old.id}:{old.round.n}")
@@ -225,17 +232,19 @@ def _client_opens(old: Case, new: Case, rules: Rules) -> list[Work]:
     return []
 
 
-def _redraw(old: Case, new: Case, rules: Rules) -> list[Work]:
+def _redraw(old: Case, new: Case, rules: Rules, actor: str) -> list[Work]:
     """First the message that carries the buttons, then whatever lost them; the card last, it only informs."""
-    work = [*_redraw_side(old, new, rules, "staff", old.n, new.n)]
+    first = Prio.PERSON if shown(old) else Prio.TAKEN if actor else Prio.CARD
+    work = [*_redraw_side(new, rules, "staff", (old.n, new.n), first)]
     if new.client_open:
-        work += _redraw_side(old, new, rules, "client", old.sent, new.sent)
+        work += _redraw_side(new, rules, "client", (old.sent, new.sent), Prio.PERSON)
     return work
 
 
-def _redraw_side(old: Case, new: Case, rules: Rules, side: Side, before: int, after: int) -> list[Work]:
+def _redraw_side(new: Case, rules: Rules, side: Side, versions: tuple[int, int], prio: int) -> list[Work]:
+    before, after = versions
     slot = f"v{after}" if after else "card"
-    work = [draw(new, rules, side, slot, Prio.PERSON)]
+    work = [draw(new, rules, side, slot, prio)]
     if before and before != after:
         work.append(draw(new, rules, side, f"v{before}", Prio.CARD))
     if slot != "card":

@@ -179,7 +179,11 @@ class Unit(Protocol):
         ...
 
     async def hasten(self, group: str, prio: int | None = None, run_at: datetime | None = None) -> int:
-        """Bring the ready rows of a group forward."""
+        """Bring the ready rows of a group forward. Cosmetic ones keep their priority."""
+        ...
+
+    async def spend(self, dest: str, tokens: int = 1) -> None:
+        """Calls that were made to a limited destination without a row, or beyond the one its row paid for."""
         ...
 
     async def unpark(self, group: str, done: bool) -> int:
@@ -301,8 +305,11 @@ class Directory(Protocol):
 
 
 class Sent(NamedTuple):
+    """`calls`: how many the room's budget counts for it."""
+
     message: str
     thread: str = ""
+    calls: int = 1
 
 
 class Chat(Protocol):

@@ -39,11 +39,27 @@ def against(case: Case, look: Look, platform: Platform) -> a.Action | None:
         return a.MentionDeleted()
     if look.mention.fingerprint != case.approved_fingerprint:
         return a.MentionEdited(mention=look.mention)
-    standing = (r for r in look.replies if r.standing != "refused")
-    other = next((r for r in standing if not _ours(case, r, platform)), None)
+    other = _other(case, look, platform)
     if other is not None and not _agreed(case, other):
         return a.OtherReplyFound(reply=other)
     return None
+
+
+def _other(case: Case, look: Look, platform: Platform) -> OfficialReply | None:
+    standing = (r for r in look.replies if r.standing != "refused")
+    return next((r for r in standing if not _ours(case, r, platform)), None)
+
+
+def there_already(case: Case, look: Look, platform: Platform, now: datetime) -> Posted | None:
+    """The approved text, found before it is posted: an attempt taken for failed had its effect, or a person copied it.
+
+    Only where nothing else stands against publishing.
+    """
+    other = _other(case, look, platform)
+    version = case.version
+    if other is None or version is None or not platform.same(version.text, other.text):
+        return None
+    return Posted(other.external_id, other.at or now, other.url, visible=other.standing == "public")
 
 
 def _ours(case: Case, reply: OfficialReply, platform: Platform) -> bool:
@@ -88,11 +104,23 @@ class Publish:
         if held is not None:
             return held
         platform = self.platforms(case.mention)
-        stop = against(case, fetched, platform) if fetched is not None and platform is not None else None
-        await apply(unit, decide(case, stop or a.PostingStarts(), unit.now, rules))
+        if fetched is None or platform is None:
+            await self._start(unit, case, rules)
+            return Done()
+        stop = against(case, fetched, platform)
         if stop is None:
-            await unit.enqueue(f.post(case, rules))
+            await self._start(unit, case, rules)
+        elif isinstance(stop, a.OtherReplyFound) and (posted := there_already(case, fetched, platform, unit.now)):
+            started = decide(case, a.PostingStarts(), unit.now, rules)
+            await apply(unit, started)
+            await apply(unit, decide(started.case, a.ReplyPosted(posted=posted, read_back=True), unit.now, rules))
+        else:
+            await apply(unit, decide(case, stop, unit.now, rules))
         return Done()
+
+    async def _start(self, unit: Unit, case: Case, rules: Rules) -> None:
+        await apply(unit, decide(case, a.PostingStarts(), unit.now, rules))
+        await unit.enqueue(f.post(case, rules))
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """Nothing was sent yet: after the last try the case fails openly and its owner decides."""
@@ -176,7 +204,9 @@ class Post:
         return await platform.reply(mention, call.data["text"], call.data["key"])
 
     async def record(self, unit: Unit, row: Row, call: Call, result: Posted) -> Verdicts:
-        return await self._decide(unit, row, a.ReplyPosted(posted=result), Done(result.external_id))
+        """`row.sending`: it was found by reading back."""
+        action = a.ReplyPosted(posted=result, read_back=row.sending)
+        return await self._decide(unit, row, action, Done(result.external_id))
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """A definite no is shown; what did not leave us at all is tried again by the engine."""

@@ -16,7 +16,7 @@ from desk.mention import Author, Mention, MentionKey, OfficialReply, clock_start
 from desk.ports import Directory, Done, Drop, Judge, StoredMention, Unit, Verdict, Verdicts
 from desk.rules import Rules
 from desk.service import announce, apply
-from desk.work import LEASES, Row, Work
+from desk.work import LEASES, Prio, Row, Work
 
 FIRST_DAYS = timedelta(days=7)
 """The first poll of a source looks back this far (issue: the last 7 days quietly)."""
@@ -56,13 +56,15 @@ def receive(mention: Mention, idem: str, quiet_before: datetime | None = None, c
     """Work that takes one mention in. `idem` comes from the delivery, so that a repeated one is dropped at the door.
 
     `quiet_before`: first poll of a source; what is older is stored without a card. `case_by`: a person wants a case.
+    The oldest goes first: sources list the newest first, and the first card would be that of whoever can wait longest.
     """
     return Work(
         "receive",
         {"mention": pack(mention), "quiet_before": _iso(quiet_before), "case_by": case_by},
         lane=":".join(("mention", *mention.key)),
         idem=idem,
-        prio=0 if case_by else 20,
+        prio=Prio.PERSON if case_by else Prio.CARD,
+        deadline=mention.published_at,
     )
 
 

@@ -32,6 +32,9 @@ BURST_LASTS = timedelta(minutes=30)
 SUMMARY_PAUSE = timedelta(seconds=20)
 """Between two edits of a summary that nobody waits for."""
 
+SUMMARY_SOON = timedelta(seconds=1.5)
+"""What a summary waits for more cases to come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -117,7 +120,7 @@ class Desk:
         if missing(pressed.action, pressed.answers) is not None:
             return await self._ask(unit, pressed, pressed.who, case, rules)
         action = make(pressed.action, pressed.who, pressed.version, pressed.answers, rules)
-        return await self.do(unit, case, action, rules)
+        return await self.do(unit, case, action, rules, pressed)
 
     async def _case(self, unit: Unit, number: int, who: Person) -> tuple[Case, Rules]:
         """A case of another client is told apart from a missing one to nobody."""
@@ -129,10 +132,12 @@ class Desk:
             raise NotAllowed("not_yours")
         return case, rules
 
-    async def do(self, unit: Unit, case: Case, action: a.Action, rules: Rules) -> Outcome:
+    async def do(
+        self, unit: Unit, case: Case, action: a.Action, rules: Rules, pressed: Pressed | None = None
+    ) -> Outcome:
         decision = decide(case, action, unit.now, rules)
         await apply(unit, decision)
-        await _in_summary(unit, case, rules.staff_room)
+        await _in_summary(unit, case, rules.staff_room, pressed)
         return Outcome(decision.said or "done", {"case": case.id, "version": decision.case.n}, case=case.id)
 
     async def form(self, who: Person | None, action: str, number: int, version: int | None) -> Form:
@@ -281,8 +286,9 @@ async def apply(unit: Unit, decision: Decision) -> None:
         await unit.cancel(group)
         await unit.unpark(group, done=False)
     # Before the new rows go in: what stands ahead of them in their lanes would else hold up what a person waits for.
+    prio = Prio.PERSON if f.shown(decision.case) else Prio.TAKEN
     for group in decision.hasten:
-        await unit.hasten(group, prio=Prio.PERSON, run_at=unit.now)
+        await unit.hasten(group, prio=prio, run_at=unit.now)
     await unit.enqueue(*decision.work)
 
 
@@ -291,10 +297,14 @@ async def announce(unit: Unit, room: str) -> None:
 
     Asked here and not when the message leaves: a row that turns out to be unwanted has used up a token of the room.
     """
-    if await burst(unit, room) is not None:
-        await unit.enqueue(f.summary(room, unit.now, Prio.NEWS, SUMMARY_PAUSE))
+    current = await burst(unit, room)
+    if current is not None:
+        age = unit.now - current.at
+        # The tail of a burst belongs into the summary at once; who comes later waits as long as those before did.
+        prio = Prio.SUMMARY if age < SUMMARY_PAUSE else Prio.NEWS
+        await unit.enqueue(f.summary(room, unit.now, prio, min(max(SUMMARY_SOON, age), SUMMARY_PAUSE)))
     elif len(await unit.uncarded(room)) > FEW:
-        await unit.enqueue(f.summary(room, unit.now))
+        await unit.enqueue(f.summary(room, unit.now, Prio.SUMMARY, SUMMARY_SOON))
 
 
 async def burst(unit: Unit, room: str) -> Bulletin | None:
@@ -303,11 +313,12 @@ async def burst(unit: Unit, room: str) -> Bulletin | None:
     return current if current is not None and unit.now - current.at < BURST_LASTS else None
 
 
-async def _in_summary(unit: Unit, case: Case, room: str) -> None:
-    """A press on a case that has no card yet shows in the summary at once; on one that has, when there is time."""
+async def _in_summary(unit: Unit, case: Case, room: str, pressed: Pressed | None) -> None:
+    """What was pressed there, or has no card yet, shows in the summary at once; else when there is time."""
     current = await burst(unit, room)
     if current is not None and case.id in current.cases:
-        waits = case.round.carded_at is None
+        there = pressed is not None and pressed.room == room and pressed.thread in ("", current.message)
+        waits = there or case.round.carded_at is None
         prio, wait = (Prio.PERSON, timedelta()) if waits else (Prio.COSMETIC, SUMMARY_PAUSE)
         await unit.enqueue(f.summary(room, unit.now, prio, wait))
 

@@ -177,6 +177,8 @@ class Open(Shows):
         place = await unit.place(row.payload["case"], row.payload["side"])
         assert place is not None
         await unit.set_place(replace(place, thread=result))
+        # Else it would stand empty until all cases with less time left have theirs.
+        await unit.hasten(f"show:{place.case}:{place.side}", prio=Prio.OPENED)
         return Done(result)
 
 
@@ -218,6 +220,8 @@ class Draw(Shows):
         await unit.set_post(Post(case, side, slot, call.data["room"], result.message, call.data["digest"]))
         if slot == "card":
             await self._carded(unit, case, side, result)
+        if result.calls > 1:
+            await unit.spend(row.dest, result.calls - 1)
         return Done(result.message)
 
     async def _carded(self, unit: Unit, number: int, side: Side, sent: Sent) -> None:

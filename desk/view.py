@@ -227,11 +227,16 @@ def _answers_current(case: Case, side: Side) -> bool:
 
 
 def title(case: Case, rules: Rules) -> Say:
-    first = " ".join((case.mention.title or case.mention.text).split())[:80]
     return Say(
         "title",
-        {"case": case.id, "stars": stars(case.mention.rating), "brand": rules.brand_name, "text": first},
+        {"case": case.id, "stars": stars(case.mention.rating), "brand": rules.brand_name, "text": _first(case, 80)},
     )
+
+
+def _first(case: Case, most: int) -> str:
+    """The beginning of what the author wrote, on one line of up to `most` characters."""
+    text = " ".join((case.mention.title or case.mention.text).split())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def stars(rating: int | None) -> str:
@@ -360,7 +365,7 @@ def _open_args(scene: Scene) -> dict[str, Any]:
         "version": case.n,
         "brand": rules.brand_name,
         "platform": case.mention.site or rules.card.title,
-        "post_at": At(case.post_at) if case.post_at else "",
+        "post_at": At(case.post_at) if case.post_at and not scene.stopped_by else "",
         "link": Link("", reply.url) if reply and reply.url else "",
     }
 
@@ -404,7 +409,7 @@ def _version_staff(scene: Scene, version: Version) -> Iterable[Block]:
 def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
     """Before any press: the text, as whom, where and when it will be posted (contract §5)."""
     case, rules = scene.case, scene.rules
-    yield Line(Say("proposal_edited" if version.origin == "client" else "proposal", {"version": version.n}), "title")
+    yield Line(_proposal(version, rules), "title")
     yield Quote(version.text)
     current = version.n == case.n == case.sent
     if current and case.state is State.IN_APPROVAL:
@@ -414,6 +419,14 @@ def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
         yield from _client_state_lines(scene)
     else:
         yield Line(Say("proposal_replaced" if case.sent > version.n else "client_state_in_work"), "dim")
+
+
+def _proposal(version: Version, rules: Rules) -> Say:
+    """Only the client's own people are named to the client."""
+    if version.origin != "client":
+        return Say("proposal", {"version": version.n})
+    by = ", ".join(p.name for p in _people(rules, version.authors))
+    return Say("proposal_edited", {"version": version.n, "by": by})
 
 
 def _call(people: tuple[Person, ...]) -> Iterable[Block]:
@@ -549,12 +562,11 @@ def _summary_line(entry: Entry, several: bool) -> Say:
     """The brand is named only where the lines are of several."""
     case, rules = entry.case, entry.rules
     owner = rules.person(case.owner)
-    first = " ".join((case.mention.title or case.mention.text).split())[:24]
     args = {
         "link": Link(f"#{case.id}", entry.link),
         "stars": stars(case.mention.rating),
         "brand": rules.brand_name if several else "",
-        "text": first,
+        "text": _first(case, 24),
         "target": At(case.round.clock_at + rules.sla.target),
         "owner": owner.name if owner else "",
     }

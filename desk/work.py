@@ -9,12 +9,18 @@ from typing import Any, Literal
 
 
 class Prio(IntEnum):
-    """Who goes first to a destination. A person's press overtakes the backlog; cosmetics give up first."""
+    """Who goes first to a destination. A person's press overtakes the backlog; cosmetics give up first.
+
+    PERSON and SUMMARY may use a destination's whole burst, TAKEN and ALARM half of it, the rest its pace alone.
+    TAKEN: the card of a case that was taken before it had one. OPENED: what belongs into a thread that stands empty.
+    """
 
     PERSON = 0
     SUMMARY = 5
+    TAKEN = 8
     ALARM = 10
     NEWS = 15
+    OPENED = 18
     CARD = 20
     DIGEST = 30
     COSMETIC = 40
@@ -65,6 +71,7 @@ class Row:
     idem: str | None = None
     external_id: str = ""
     sent_at: datetime | None = None
+    prio: int = Prio.CARD
 
 
 LEASES: dict[str, timedelta] = {

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from desk.work import Prio
 from storage.tables import dest, work
 from storage.types import Utc
-from storage.waiting import is_in, ready
+from storage.waiting import after, is_in, ready
 
 TICK = 1e-6
 """Seconds. Sums of floats near 2**31 are off by less; without it a token is refused at the very moment it is due."""
@@ -36,17 +36,18 @@ def seconds(moment: datetime) -> float:
     return moment.timestamp()
 
 
-def allowance(urgent: ColumnElement[bool]) -> Case[float]:
-    """How far ahead of its pace a destination may be used: a burst by people and alarms, nothing by the backlog."""
-    return case((urgent, (dest.c.burst - 1) * dest.c.gap), else_=0.0)
-
-
-def _urgent() -> ColumnElement[bool]:
-    return work.c.prio <= int(Prio.ALARM)
+def allowance(prio: ColumnElement[int]) -> Case[float]:
+    """Seconds a destination may be used ahead of its pace. The backlog leaves a burst to people; what follows from
+    their presses, and alarms, leave half of it, so that the next press finds a token however many cards were taken."""
+    burst = (dest.c.burst - 1) * dest.c.gap
+    return case((prio <= int(Prio.SUMMARY), burst), (prio <= int(Prio.ALARM), burst / 2), else_=0.0)
 
 
 def first_in_lane() -> ColumnElement[bool]:
-    """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken."""
+    """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken.
+
+    Save one that merely waits to be cosmetic: in a crowded room it waits for hours, and nobody else of its lane should.
+    """
     before = work.alias("before")
     states: list[Any] = [literal_column(f"'{state}'") for state in ("ready", "running", "parked")]
     earlier = and_(
@@ -54,12 +55,23 @@ def first_in_lane() -> ColumnElement[bool]:
         before.c.lane != literal_column("''"),
         before.c.id < work.c.id,
         before.c.state.in_(states),
+        ~and_(
+            before.c.prio >= int(Prio.COSMETIC),
+            before.c.state == literal_column("'ready'"),
+            before.c.effect_state.is_(None),
+            work.c.prio < int(Prio.COSMETIC),
+        ),
     )
     return ~exists().where(earlier)
 
 
+def not_of(sort: str) -> ColumnElement[bool]:
+    """No row of this sort, as storage.queue.sort_of tells it."""
+    return ~or_(work.c.dest.startswith(f"{sort}:", autoescape=True), and_(work.c.dest == "", work.c.kind == sort))
+
+
 def _token(now: datetime) -> ColumnElement[bool]:
-    return or_(dest.c.name.is_(None), dest.c.tat <= seconds(now) + allowance(_urgent()) + TICK)
+    return or_(dest.c.name.is_(None), dest.c.tat <= seconds(now) + allowance(work.c.prio) + TICK)
 
 
 def _order(of: Any) -> tuple[Any, ...]:
@@ -103,9 +115,8 @@ def claim(
 def take_token(name: str, prio: int, now: datetime) -> Update:
     """Touches one row, or none where the destination has no token left."""
     at = seconds(now)
-    base = case((dest.c.tat > at, dest.c.tat), else_=at)
-    free = dest.c.tat <= at + allowance(literal(prio <= Prio.ALARM)) + TICK
-    return update(dest).where(dest.c.name == name, free).values(tat=base + dest.c.gap)
+    free = dest.c.tat <= at + allowance(literal(int(prio))) + TICK
+    return update(dest).where(dest.c.name == name, free).values(tat=after(1, at))
 
 
 def unclaim(ids: Sequence[int]) -> Update:
@@ -122,7 +133,7 @@ def next_run(kinds: Iterable[str], now: datetime) -> Select[Any]:
 
 def next_token(kinds: Iterable[str], now: datetime) -> Select[Any]:
     """Seconds since 1970 at which the next row that is due gets a token."""
-    free_at = dest.c.tat - allowance(_urgent())
+    free_at = dest.c.tat - allowance(work.c.prio)
     return (
         select(func.min(free_at))
         .select_from(work.join(dest, dest.c.name == work.c.dest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.turns import Turns
 
 try:
     import fcntl
@@ -146,14 +148,17 @@ class Database:
             self._lock.take()
         self.writer = connect(self.url, writing=True)
         self.reader = connect(self.url, writing=False)
+        self._turns = Turns(1 if self.sqlite else POOL)
         self._clock = clock
         self._reading = reading
 
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction. Raises RuntimeError where the store was opened for reading."""
+    @asynccontextmanager
+    async def writing(self, prio: int) -> AsyncIterator[AsyncConnection]:
+        """A transaction, in its turn. Raises RuntimeError where the store was opened for reading."""
         if self._reading:
             raise RuntimeError("this store was opened for reading")
-        return self.writer.begin()
+        async with self._turns.turn(prio), self.writer.begin() as connection:
+            yield connection
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """Aware UTC. On PostgreSQL the server's clock, so that replicas agree about leases."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -31,8 +32,9 @@ AWAY = (SQLAlchemyError, OSError)
 class Engine(Runner):
     """Runs a store's work in this process. Any number of them may share a PostgreSQL store.
 
-    `slots`: rows at a time. `scale` shortens leases and time-outs for tests. Kinds that neither `jobs` nor `effects`
-    know stay ready; `unknown` tells of them.
+    `slots`: rows at a time. `share`: with so many of one sort running (one messenger, the platforms, one kind of job)
+    no more of it is claimed; what hangs holds less than twice as many, and the rest goes on. `scale` shortens leases
+    and time-outs for tests. Kinds that neither `jobs` nor `effects` know stay ready; `unknown` tells of them.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class Engine(Runner):
         *,
         name: str = "desk",
         probe: Probe = no_probe,
-        slots: int = 32,
+        slots: int = 128,
+        share: int = 16,
         scale: float = 1.0,
         http_timeout: timedelta = timedelta(seconds=15),
         backoff: Callable[[int], float] = backoff,
@@ -62,6 +65,7 @@ class Engine(Runner):
         self._name = f"{name}/{os.getpid()}/{secrets.token_hex(4)}"
         self._passes = count(1)
         self._slots = slots
+        self._share = share
         self._tasks: dict[asyncio.Task[None], Held] = {}
         self._stir = asyncio.Event()
         self._ended = asyncio.Event()
@@ -108,19 +112,23 @@ class Engine(Runner):
         return [waiting for waiting in await self._store.waiting() if waiting.kind not in self._leases]
 
     async def _claim_pass(self) -> int:
-        free = self._slots - len(self._tasks)
+        free = min(self._slots - len(self._tasks), self._share)
         if free <= 0 or not self._leases:
             return 0
         owner = f"{self._name}/{next(self._passes)}"
         try:
             async with self._store.write() as unit:
-                taken = await queue.take(unit, self._leases, owner, free, self._in_lane())
+                taken = await queue.take(unit, self._leases, owner, free, self._in_lane(), self._full())
         except AWAY as error:
             log.warning("nothing could be claimed: %s", reason(error))
             return 0
         for held in taken:
             self._start(held)
         return len(taken)
+
+    def _full(self) -> list[str]:
+        counted = Counter(queue.sort_of(held.row) for held in self._tasks.values())
+        return sorted(sort for sort, running in counted.items() if running >= self._share)
 
     def _in_lane(self) -> ColumnElement[bool]:
         return claim.first_in_lane()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk.ports import Done, Drop, Later, Park, Verdicts
@@ -57,7 +57,13 @@ def to_row(row: Any) -> Row:
         idem=row.idem,
         external_id=row.external_id,
         sent_at=row.sent_at,
+        prio=row.prio,
     )
+
+
+def sort_of(row: Row) -> str:
+    """Where a row leads, "telegram" for one, or for a job without a destination its kind: what may hang together."""
+    return row.dest.partition(":")[0] or row.kind
 
 
 async def take(
@@ -66,10 +72,12 @@ async def take(
     owner: str,
     limit: int,
     in_lane: ColumnElement[bool],
+    full: Collection[str] = (),
 ) -> list[Held]:
-    """Claim up to `limit` rows, the most urgent first. `owner` must be new for each call: by it a row that was lost
-    and claimed once more by the same process is told from the first claim."""
-    statement = claim.claim(leases, unit.now, owner, limit, in_lane)
+    """Claim up to `limit` rows, the most urgent first, none of the sorts that are `full`. `owner` must be new for each
+    call: by it a row that was lost and claimed once more by the same process is told from the first claim."""
+    may_run = and_(in_lane, *map(claim.not_of, full))
+    statement = claim.claim(leases, unit.now, owner, limit, may_run)
     rows = sorted(await unit.rows(statement), key=_urgency)
     without = await _pay(unit, rows)
     if without:

@@ -108,7 +108,7 @@ class Runner:
         try:
             self._check_attempts(row)
             fetched = await self._bounded(job.fetch(row))
-            async with self._store.write() as unit:
+            async with self._store.write(held.row.prio) as unit:
                 await self._own(unit, held)
                 verdict = await job.apply(unit, row, fetched)
                 await self._probe("before_done", row)
@@ -149,7 +149,7 @@ class Runner:
             await self._send(held, effect, call)
 
     async def _prepare(self, held: Held, effect: Effect) -> Call | None:
-        async with self._store.write() as unit:
+        async with self._store.write(held.row.prio) as unit:
             await self._own(unit, held)
             call = await effect.prepare(unit, held.row)
             if isinstance(call, Call):
@@ -189,14 +189,14 @@ class Runner:
         return self._monotonic() - held.since < (held.lease - self._http_timeout).total_seconds()
 
     async def _hand_back_unsent(self, held: Held) -> None:
-        async with self._store.write() as unit:
+        async with self._store.write(held.row.prio) as unit:
             await self._own(unit, held)
             await self._settle(unit, held, Later(unit.now, "the lease was nearly over", count=False))
 
     async def _record(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
         row = held.row
         try:
-            async with self._store.write() as unit:
+            async with self._store.write(held.row.prio) as unit:
                 await self._own(unit, held)
                 verdict = await effect.record(unit, row, call, result)
                 if isinstance(verdict, Done) and verdict.external_id:
@@ -226,7 +226,7 @@ class Runner:
         shown_by = (row.sent_at or row.created_at) + held.lease + self._http_timeout + effect.grace(row)
         if held.found_at >= shown_by:
             return True
-        async with self._store.write() as unit:
+        async with self._store.write(held.row.prio) as unit:
             await self._own(unit, held)
             verdict = Later(shown_by, "not there yet", count=False, sending=True)
             await self._settle(unit, held, verdict, sending=True)
@@ -238,7 +238,7 @@ class Runner:
         if not definite and held.row.attempts < held.row.max_attempts:
             await self._again(held, error, sending=True)
             return
-        async with self._store.write() as unit:
+        async with self._store.write(held.row.prio) as unit:
             await self._own(unit, held)
             verdict = await effect.unknown(unit, held.row, error)
             await self._settle(unit, held, verdict, sending=True)
@@ -250,7 +250,7 @@ class Runner:
         if not isinstance(error, DeskError):
             log.error("%s %s failed", held.row.kind, held.row.id, exc_info=error)
         try:
-            async with self._store.write() as unit:
+            async with self._store.write(held.row.prio) as unit:
                 await self._own(unit, held)
                 usual = await self._default(unit, held, error, sending)
                 verdict = await work.failed(unit, held.row, error)
@@ -262,7 +262,7 @@ class Runner:
             await self._again(held, another, sending)
 
     async def _again(self, held: Held, error: Exception, sending: bool) -> None:
-        async with self._store.write() as unit:
+        async with self._store.write(held.row.prio) as unit:
             await self._own(unit, held)
             await self._settle(unit, held, await self._default(unit, held, error, sending), sending)
 
@@ -292,7 +292,7 @@ class Runner:
 
     async def _give_back(self, held: Held) -> None:
         with suppress(Exception):
-            async with self._store.write() as unit:
+            async with self._store.write(held.row.prio) as unit:
                 await queue.give_back(unit, held)
 
 

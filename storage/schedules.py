@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from desk.work import Work
 from storage.store import SqlStore
@@ -75,8 +75,11 @@ class Schedules:
         """
         fired = []
         async with self._store.write() as unit:
-            due = select(schedules).where(schedules.c.next_at <= unit.now).order_by(schedules.c.next_at)
-            for row in await unit.rows(due.with_for_update(skip_locked=True)):
+            due = or_(schedules.c.next_at <= unit.now, schedules.c.every.is_not(None))
+            wanted = select(schedules).where(due).order_by(schedules.c.next_at)
+            for row in await unit.rows(wanted.with_for_update(skip_locked=True)):
+                if row.next_at > unit.now and not _set_back(row, unit.now):
+                    continue
                 slot, following = self._turn(row, unit.now)
                 await unit.db.execute(update(schedules).where(schedules.c.name == row.name).values(next_at=following))
                 if row.grace is None or (unit.now - slot.at).total_seconds() <= row.grace:
@@ -86,7 +89,7 @@ class Schedules:
 
     def _turn(self, row: Any, now: datetime) -> tuple[Slot, datetime]:
         """The newest turn that is due, and the one after it: turns missed are one."""
-        at = row.next_at
+        at = min(row.next_at, now)
         following = self._after(row, at)
         while following <= now:
             at, following = following, self._after(row, following)
@@ -96,3 +99,8 @@ class Schedules:
         if row.every:
             return moment + timedelta(seconds=float(row.every))
         return self._next_at(row.cron, row.tz, moment)
+
+
+def _set_back(row: Any, now: datetime) -> bool:
+    """Whether the clock was: what comes every so often is never further ahead than one turn."""
+    return bool(row.every) and row.next_at > now + timedelta(seconds=float(row.every))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from desk.case import Case
 from desk.errors import Retry
+from desk.work import Prio
 from storage import claim, queue
 from storage.database import Database, alone, crossed, listen
 from storage.migrations import migrate
@@ -52,10 +53,13 @@ class SqlStore:
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[SqlUnit]:
-        """Raises desk.errors.Retry where PostgreSQL gave this transaction up in favour of another."""
+    async def write(self, prio: int = Prio.PERSON) -> AsyncIterator[SqlUnit]:
+        """`prio`: who goes first when many want to write.
+
+        Raises desk.errors.Retry where PostgreSQL gave this transaction up in favour of another.
+        """
         try:
-            async with self.database.writing() as connection:
+            async with self.database.writing(prio) as connection:
                 began = time.monotonic()
                 unit = SqlUnit(connection, await self.database.now(connection), began, self._rules_of)
                 yield unit
@@ -144,7 +148,7 @@ class SqlStore:
         return moved
 
     async def _archive_some(self, older_than: timedelta) -> int:
-        async with self.write() as unit:
+        async with self.write(Prio.COSMETIC) as unit:
             old = select(work.c.id).where(is_in("done", "cancelled"), work.c.done_at < unit.now - older_than)
             ids = [row.id for row in await unit.rows(old.order_by(work.c.done_at).limit(BATCH))]
             some = work.c.id.in_(ids)

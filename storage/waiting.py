@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, literal_column, select, text, update
 
-from desk.work import Work
+from desk.work import Prio, Work
 from storage.merging import merged
 from storage.part import Part
 from storage.tables import READY, dest, once, places, posts, sayings, work
@@ -60,13 +61,17 @@ class OncePart(Part):
 
 class WorkPart(OncePart):
     async def enqueue(self, *works: Work) -> None:
-        for item in works:
-            await (self._insert(item) if item.merge_key is None else self._merge(item, item.merge_key))
-            self.stirred = True
+        for key, some in groupby(works, lambda item: item.merge_key):
+            if key is None:
+                await self._insert(list(some))
+            else:
+                for item in some:
+                    await self._merge(item, key)
+        self.stirred = self.stirred or bool(works)
 
-    async def _insert(self, item: Work) -> None:
-        statement = self.insert(work).values(_values(item, self.now))
-        await self.db.execute(statement.on_conflict_do_nothing(index_elements=["idem"]))
+    async def _insert(self, items: list[Work]) -> None:
+        statement = self.insert(work).on_conflict_do_nothing(index_elements=["idem"])
+        await self.db.execute(statement, [_values(item, self.now) for item in items])
 
     async def _merge(self, item: Work, key: str) -> None:
         """Insert, or merge into the row that waits.
@@ -96,10 +101,14 @@ class WorkPart(OncePart):
         return (work.c.group_key == group) & (work.c.group_key != literal_column("''"))
 
     async def hasten(self, group: str, prio: int | None = None, run_at: datetime | None = None) -> int:
-        higher = work.c.prio if prio is None else case((work.c.prio > int(prio), int(prio)), else_=work.c.prio)
+        higher = work.c.prio if prio is None else case((_below(prio), int(prio)), else_=work.c.prio)
         sooner = work.c.run_at if run_at is None else case((work.c.run_at > run_at, run_at), else_=work.c.run_at)
         self.stirred = True
         return await self.change(update(work).where(self._of(group), ready()).values(prio=higher, run_at=sooner))
+
+    async def spend(self, dest_name: str, tokens: int = 1) -> None:
+        used = update(dest).where(dest.c.name == dest_name)
+        await self.db.execute(used.values(tat=after(tokens, self.now.timestamp())))
 
     async def unpark(self, group: str, done: bool) -> int:
         values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
@@ -131,6 +140,16 @@ class WorkPart(OncePart):
             key = None
         lane = row.lane.replace(old, new)
         return {"dest": new, "lane": lane, "merge_key": key, "payload": _renamed(row.payload, old, new)}
+
+
+def _below(prio: int) -> ColumnElement[bool]:
+    """Rows that are to gain by a higher priority; cosmetics hold nobody up and stay last."""
+    return (work.c.prio > int(prio)) & (work.c.prio < int(Prio.COSMETIC))
+
+
+def after(tokens: int, at: float) -> ColumnElement[float]:
+    """A destination's mark (GCRA's theoretical arrival time) once so many tokens are used at `at`."""
+    return case((dest.c.tat > at, dest.c.tat), else_=at) + tokens * dest.c.gap
 
 
 def insert_dest(part: Part, name: str, gap: float, burst: int, tat: float) -> Any:

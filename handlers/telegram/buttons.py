@@ -84,4 +84,4 @@ class Buttons:
         if isinstance(message, InaccessibleMessage):
             self._setup.voice.soon(lambda: bot.send_message(message.chat.id, f"{name}: {text}"))
         else:
-            self._setup.voice.reply(message, f"{name}: {text}")
+            self._setup.reply(message, f"{name}: {text}")

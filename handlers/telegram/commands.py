@@ -49,7 +49,7 @@ class Commands:
         who = writer(self._setup, message)
         outcome = await self._run(message, bot, typed, who)
         if outcome.key and (not outcome.ok or typed.verb in SPOKEN):
-            self._setup.voice.reply(message, self._setup.words(outcome, room_of(message.chat.id), who))
+            self._setup.reply(message, self._setup.words(outcome, room_of(message.chat.id), who))
 
     async def _run(self, message: Message, bot: Bot, typed: Verb, who: Person | None) -> Outcome:
         if is_anonymous(message):

@@ -113,6 +113,18 @@ class Setup:
     def words(self, outcome: Outcome, room: str, who: Person | None) -> str:
         return told(outcome, tongue(self.directory(), room, who), self.now())
 
+    def reply(self, message: Message, text: str) -> None:
+        """A short reply in the room. It is not the engine's, but the room's budget has to know of it."""
+        self.voice.soon(lambda: self._spent(room_of(message.chat.id)))
+        self.voice.reply(message, text)
+
+    async def _spent(self, room: str) -> None:
+        try:
+            async with self.desk.store.write() as unit:
+                await unit.spend(room)
+        except Exception as error:  # whatever a database can raise: the reply goes out all the same
+            log.warning("a reply in %s was not counted: %s", room, type(error).__name__)
+
     async def alive(self) -> bool:
         """Whether the store takes writes at this moment."""
         try:
@@ -178,4 +190,4 @@ class Persist(BaseMiddleware):
         who = self._setup.person(user.id if user else None)
         if who is not None and isinstance(about, Message):
             words = self._setup.words(Outcome("not_saved", ok=False), room_of(about.chat.id), who)
-            self._setup.voice.reply(about, words)
+            self._setup.reply(about, words)

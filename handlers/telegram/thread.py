@@ -63,7 +63,7 @@ class Thread:
             idem(message), who, room, thread_of(message), origin.url, plain(message), origin.author
         )
         if outcome.key:
-            self._setup.voice.reply(message, self._setup.words(outcome, room, who))
+            self._setup.reply(message, self._setup.words(outcome, room, who))
 
     async def on_membership(self, changed: ChatMemberUpdated) -> None:
         """The bot was removed from a room, or lost the rights it works with."""

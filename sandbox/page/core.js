@@ -54,6 +54,14 @@ export function toasts(face) {
       note.title && h("b", null, note.title), note.text)));
 }
 
+/** `ui` with those of its `fields` that stood so before the page was loaded again. */
+export function kept(face, ui, ...fields) {
+  window.addEventListener("pagehide", () => {
+    sessionStorage.setItem(face, JSON.stringify(Object.fromEntries(fields.map((field) => [field, ui[field]]))));
+  });
+  return Object.assign(ui, JSON.parse(sessionStorage.getItem(face) || "{}"));
+}
+
 /** A text field that keeps what was typed under `name` until it is sent. */
 export function draft(name) {
   return page.drafts.get(name) || "";

@@ -1,11 +1,11 @@
 // The client's Slack: channels on the left, then the channel or an open thread; modals and questions lie above.
-import { act, avatar, clock, day, draft, emptyField, grow, keepDraft, onEnter, page, picker, toast, toasts, upload } from "./core.js";
+import { act, avatar, clock, day, draft, emptyField, grow, keepDraft, kept, onEnter, page, picker, toast, toasts, upload } from "./core.js";
 import { blocks } from "./blockkit.js";
 import { h } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { mrkdwn } from "./mrkdwn.js";
 
-const ui = { team: null, channel: null, thread: null, as: new Map(), edit: null, asking: null, home: false, files: [], answers: new Map(), sending: null };
+const ui = kept("slack", { team: null, channel: null, thread: null, as: {}, edit: null, asking: null, home: false, files: [], answers: new Map(), sending: null }, "team", "channel", "thread", "as");
 const seen = new Map();
 const heard = new Map();
 
@@ -14,8 +14,8 @@ export function slack() {
   const team = teams.find((one) => one.id === ui.team) || teams[0];
   if (!team) return h("section", { class: "face sl" }, bar(null, []), h("p", { class: "empty" }, "No workspace yet."));
   const people = team.users.filter((user) => !user.is_bot);
-  const me = people.find((user) => user.id === ui.as.get(team.id)) || people[0] || { id: "", name: "" };
-  ui.as.set(team.id, me.id);
+  const me = people.find((user) => user.id === ui.as[team.id]) || people[0] || { id: "", name: "" };
+  ui.as[team.id] = me.id;
   const world = { team, me, names: namer(team) };
   const channels = team.channels.filter((channel) => mine(channel, me));
   const channel = channels.find((one) => one.id === ui.channel) || channels[0];
@@ -35,7 +35,7 @@ const mine = (channel, me) => channel.members.includes(me.id);
 
 function bar(team, people, me) {
   return h("div", { class: "bar" }, h("span", { class: "what" }, "Slack"),
-    team && picker("as", "sl-as", people, me.id, (id) => { ui.as.set(team.id, id); ui.edit = null; ui.files = []; page.redraw(); }));
+    team && picker("as", "sl-as", people, me.id, (id) => { ui.as[team.id] = id; ui.edit = null; ui.files = []; page.redraw(); }));
 }
 
 function remember(team, open) {
@@ -128,7 +128,7 @@ function post(world, channel, message, inThread = false) {
     avatar(author.name, "square"),
     h("div", { class: "body" },
       message.ephemeral_for && h("div", { class: "hidden-note" }, "Only visible to you"),
-      h("div", { class: "by" }, h("b", null, author.name), author.is_bot && h("i", null, "APP"), h("time", null, clock(Number(message.ts))), message.pinned && h("span", { class: "pinned" }, "📌 pinned")),
+      h("div", { class: "by" }, h("b", null, author.name), author.is_bot && h("i", null, "APP"), h("time", null, clock(Number(message.ts))), message.edited && h("span", { class: "edited" }, "edited"), message.pinned && h("span", { class: "pinned" }, "📌 pinned")),
       ui.edit === message.ts ? editor(world, channel, message) : content(world, channel, message),
       (message.files || []).map((file) => h("a", { key: file.id, class: "file", href: file.url || file.url_private || "#", target: "_blank", rel: "noopener", "data-testid": "sl-file" }, "📄 ", file.name)),
       reactions(message),
@@ -138,7 +138,7 @@ function post(world, channel, message, inThread = false) {
 
 function content(world, channel, message) {
   const body = message.blocks?.length ? blocks(message.blocks, messageContext(world, channel, message)) : h("div", { class: "bk-text" }, mrkdwn(message.text || "", world.names));
-  return h("div", { class: "content", key: "content" }, body, message.edited && h("span", { class: "edited" }, "(edited)"));
+  return h("div", { class: "content", key: "content" }, body);
 }
 
 function reactions(message) {
@@ -250,7 +250,7 @@ function listenTo(team) {
 
 function messageContext(world, channel, message) {
   const press = (block, one, value) => confirmed(one, () => act("slack/press", {
-    team: world.team.id, user: world.me.id, channel: channel.id, ts: message.ts, action_id: one.action_id, block_id: block.block_id, value,
+    team: world.team.id, user: world.me.id, channel: channel.id, ts: message.ts, action_id: one.action_id, block_id: block.block_id, value, stale: true,
   }));
   return { names: world.names, users: world.team.users, press };
 }

@@ -2,7 +2,7 @@
 import { act, avatar, clock, day, draft, emptyField, grow, hue, keepDraft, now, onEnter, page, picker, toast, toasts, upload } from "./core.js";
 import { h } from "./dom.js";
 
-const ui = { chat: null, topic: null, as: null, reply: null, edit: null, forwarding: false, files: [], busy: new Set() };
+const ui = kept("telegram", { chat: null, topic: null, as: null, reply: null, edit: null, forwarding: false, files: [], busy: new Set() }, "chat", "topic", "as");
 const seen = new Map();
 let heard = null;
 let alert = null;
@@ -77,7 +77,7 @@ function row(chat, topic) {
 function sign(topic) {
   if (topic.closed) return "✓";
   if (topic.id === null) return "#";
-  return topic.emoji || [...topic.name.replace(/[^\p{L}\p{N}]/gu, "")][0] || "•";
+  return topic.emoji || topic.name.match(/^#(\d+)\b/)?.[1] || [...topic.name.replace(/[^\p{L}\p{N}]/gu, "")][0] || "•";
 }
 
 function preview(message) {
@@ -117,7 +117,7 @@ function bubble(chat, topic, message) {
   return h("div", { ...props, class: `line${own ? " own" : ""}` },
     !own && avatar(message.from?.name || chat.title),
     h("div", { class: "stack" },
-      h("div", { class: message.edited ? "bubble changed" : "bubble", on: { click: (event) => startReply(event, message) } },
+      h("div", { class: message.edited ? "bubble changed" : "bubble", on: { click: (event) => clicked(event, chat, message) } },
         !own && h("div", { class: "name", style: `--hue:${hue(message.from?.name || "")}` }, message.from?.name || chat.title, message.from?.is_bot && h("i", null, "bot")),
         message.forwarded && h("div", { class: "forwarded" }, "Forwarded message"),
         quote(topic, message),
@@ -130,7 +130,7 @@ function bubble(chat, topic, message) {
 }
 
 /** A quotation is a block of its own: the line break beside it is not one more line. */
-const tight = (html) => html.replace(/\n<blockquote>/g, "<blockquote>").replace(/<\/blockquote>\n/g, "</blockquote>");
+const tight = (html) => html.replace(/\n(<blockquote[ >])/g, "$1").replace(/<\/blockquote>\n/g, "</blockquote>");
 
 function quote(topic, message) {
   // A message that answers nothing still points at the topic's first service message.
@@ -161,7 +161,7 @@ function key(chat, message, button) {
 async function press(chat, message, button, name) {
   ui.busy.add(name);
   page.redraw();
-  await act("telegram/press", { user_id: ui.as, chat_id: chat.id, message_id: message.id, data: button.data });
+  await act("telegram/press", { user_id: ui.as, chat_id: chat.id, message_id: message.id, data: button.data, stale: true });
   setTimeout(() => { ui.busy.delete(name); page.redraw(); }, 400);
 }
 
@@ -169,6 +169,24 @@ function show(id) {
   const node = document.querySelector(`[data-testid="tg-msg-${id}"]`);
   node?.scrollIntoView({ block: "center", behavior: "smooth" });
   node?.animate([{ background: "rgba(51,144,236,.25)" }, { background: "transparent" }], 1200);
+}
+
+/** A link to a topic of this group opens it here, a folded quotation unfolds; anywhere else begins an answer. */
+function clicked(event, chat, message) {
+  const topic = topicOf(event.target.closest("a")?.href, chat);
+  if (topic) {
+    event.preventDefault();
+    openTopic(topic.id);
+    return;
+  }
+  const folded = event.target.closest("blockquote[expandable]");
+  if (folded?.scrollHeight > folded?.clientHeight) folded.setAttribute("open", "");
+  else startReply(event, message);
+}
+
+function topicOf(href, chat) {
+  const [, group, id] = href?.match(/^https:\/\/t\.me\/c\/(\d+)\/(\d+)/) || [];
+  return Number(`-100${group}`) === chat.id ? chat.topics.find((topic) => topic.id === Number(id)) : null;
 }
 
 function startReply(event, message) {

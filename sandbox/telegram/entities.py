@@ -417,7 +417,7 @@ WRAPS = {
     "code": ("<code>", "</code>"),
     "pre": ("<pre>", "</pre>"),
     "blockquote": ("<blockquote>", "</blockquote>"),
-    "expandable_blockquote": ("<blockquote>", "</blockquote>"),
+    "expandable_blockquote": ("<blockquote expandable>", "</blockquote>"),
     "mention": ('<span class="mention">', "</span>"),
     "text_mention": ('<span class="mention">', "</span>"),
     "bot_command": ('<span class="command">', "</span>"),

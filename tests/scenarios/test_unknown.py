@@ -26,7 +26,7 @@ AWAY = ("status", 503)
 
 @asynccontextmanager
 async def at(desk: Opened, clock: Shifted, **how: Any) -> AsyncIterator[World]:
-    async with desk(parts=Parts(clock=clock), **how) as w:
+    async with desk(rush=True, parts=Parts(clock=clock), **how) as w:
         yield w
 
 
@@ -188,7 +188,7 @@ async def test_it_is_not_published_lets_a_new_text_be_written(desk: Opened, cloc
 
 @both_ways
 async def test_the_question_outlives_a_restart(desk: Opened, clock: Shifted, staff: str, client: str) -> None:
-    async with a_sandbox() as made:
+    async with a_sandbox(clock=clock) as made:
         async with at(desk, clock, staff=staff, client=client, sandbox=made) as w:
             review = await asked(w, clock)
         clock.forward(2 * MINUTE)

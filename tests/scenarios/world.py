@@ -186,12 +186,15 @@ class World:
 
 
 @asynccontextmanager
-async def a_sandbox(fast: bool = True, minute: float = 60.0) -> AsyncIterator[Sandbox]:
+async def a_sandbox(
+    fast: bool = True, minute: float = 60.0, clock: Callable[[], datetime] | None = None
+) -> AsyncIterator[Sandbox]:
     """An outside world that outlives a desk: give it to `opened` as often as the desk is started again.
 
     `minute`: how many seconds a minute of Telegram's limits has; the desk is told by `Parts(minute=…)`.
+    `clock`: that of all its servers, to be shared with a desk by `Parts(clock=…)`.
     """
-    made = _sandbox(fast, minute)
+    made = _sandbox(fast, minute, clock)
     await made.start()
     try:
         yield made
@@ -199,9 +202,10 @@ async def a_sandbox(fast: bool = True, minute: float = 60.0) -> AsyncIterator[Sa
         await made.stop()
 
 
-def _sandbox(fast: bool, minute: float = 60.0) -> Sandbox:
+def _sandbox(fast: bool, minute: float = 60.0, clock: Callable[[], datetime] | None = None) -> Sandbox:
     """All of the demo's people in both messengers, in rooms for either side."""
-    made = Sandbox(group_per_minute=100_000, per_second=1000) if fast else Sandbox(minute=minute)
+    now = time.time if clock is None else lambda: clock().timestamp()
+    made = Sandbox(now, group_per_minute=100_000, per_second=1000) if fast else Sandbox(now, minute=minute)
     made.demo_world()
     for key, number in TELEGRAM_IDS.items():
         if number not in world.STAFF:
@@ -235,7 +239,7 @@ async def opened(
     `rush`: neither has Slack.
     """
     own = sandbox is None
-    made = sandbox or _sandbox(fast)
+    made = sandbox or _sandbox(fast, clock=parts.clock if parts is not None else None)
     if own:
         await made.start()
     if rush:

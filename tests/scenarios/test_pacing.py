@@ -1,0 +1,157 @@
+"""How the desk spends what a messenger allows: edits merge, limits are obeyed, nobody waits for somebody else's room."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from itertools import count
+from typing import Any
+
+import pytest
+
+from bot.build import Parts
+from desk.service import Pressed
+from sandbox import world
+from sandbox.server import Sandbox
+from tests.scenarios.conftest import Opened
+from tests.scenarios.people import labels
+from tests.scenarios.world import STAFF_CHANNEL, World, a_sandbox, free_of_429
+
+SHORT_MINUTE = 6.0
+"""Seconds: 13 calls of the backlog in each, one in 0.46 s."""
+
+numbers = count(1)
+
+
+async def press(w: World, who: str, case: int, action: str, version: int = 0, **answers: str) -> None:
+    """A press that is not waited for, as of somebody quick."""
+    person = w.app.live.current.person(who)
+    room = f"telegram:{world.STAFF_ROOM}"
+    outcome = await w.app.desk.press(
+        Pressed(f"test:{next(numbers)}", person, action, case, version, room, "1", answers=answers)
+    )
+    assert outcome.ok, outcome
+
+
+def calls(made: Sandbox, method: str) -> list[Any]:
+    return [c for c in made.telegram.calls if c.method == method and c.ok]
+
+
+def summaries(made: Sandbox) -> list[dict[str, Any]]:
+    messages = made.telegram.messages(world.STAFF_ROOM)
+    return [m for m in messages if m["thread_id"] is None and "new cases" in m["text"]]
+
+
+def many(w: World, number: int, words: str = "Cold coffee") -> None:
+    for n in range(number):
+        w.review(1, f"{words} {n}")
+
+
+async def carded(w: World, last: int, within: float = 15.0) -> None:
+    await w.until(lambda: all(w.staff.texts(n) for n in range(1, last + 1)), within, f"{last} cards")
+
+
+async def test_five_quick_changes_are_two_edits(desk: Opened) -> None:
+    """One is on its way when the others come; what they have in common is drawn once."""
+    async with desk() as w:
+        w.review()
+        await carded(w, 1)
+        w.sandbox.telegram.fail("editMessageText", ("delay", 1.0))
+        await press(w, "boris", 1, "take")
+        for _ in range(2):
+            await press(w, "boris", 1, "dismiss", why="spam")
+            await press(w, "boris", 1, "reopen")
+        await w.until(lambda: "Send to client" in w.staff.buttons(1) or "Write reply" in w.staff.buttons(1))
+        await w.until(lambda: "Boris" in w.staff.texts(1)[0], what="the last state on the card")
+        await asyncio.sleep(0.5)
+        assert len(calls(w.sandbox, "editMessageText")) <= 2
+
+
+async def test_presses_in_a_summary_share_its_edits(desk: Opened) -> None:
+    async with a_sandbox(fast=False) as made, desk(sandbox=made, fast=False) as w:
+        await w.until(lambda: made.site.calls)
+        many(w, 12)
+        await w.until(lambda: summaries(made), what="the summary")
+        made.telegram.fail("editMessageText", ("delay", 1.0))
+        for number in range(3, 13):
+            await press(w, "dana", number, "take")
+        await w.until(lambda: summaries(made)[0]["text"].count("taken: Dana") == 10, what="ten lines with their owner")
+        assert len(calls(made, "editMessageText")) <= 2
+
+
+async def test_cases_that_come_late_join_the_summary_in_a_few_edits(desk: Opened) -> None:
+    async with a_sandbox(fast=False) as made, desk(sandbox=made, fast=False) as w:
+        await w.until(lambda: made.site.calls)
+        many(w, 10)
+        await w.until(lambda: summaries(made), what="the summary")
+        for lot in range(6):
+            many(w, 5, f"Late coffee, lot {lot},")
+            await asyncio.sleep(0.3)
+        await w.until(lambda: len(labels(summaries(made)[0])) == 40, what="a line for each")
+        assert len(summaries(made)) == 1
+        assert len(calls(made, "editMessageText")) <= 4
+
+
+async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
+    async with desk() as w:
+        w.sandbox.telegram.fail("sendMessage", ("retry_after", 2))
+        many(w, 3)
+        await carded(w, 3)
+        log = w.sandbox.telegram.calls
+        refused = next(i for i, c in enumerate(log) if c.error and "Too Many" in c.error)
+        shown = [c for c in log[refused + 1 :] if c.method in ("sendMessage", "createForumTopic")]
+        # Whole seconds: calls that were on their way when the answer came are no disobedience.
+        assert [c for c in shown if c.method == "sendMessage" and c.at - log[refused].at < 1.9] == []
+        assert sorted(len(w.staff.texts(n)) for n in (1, 2, 3)) == [1, 1, 1]
+
+
+async def test_slack_that_says_ratelimited_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
+    async with desk(staff="slack", client="telegram") as w:
+        w.sandbox.slack.fail("chat.postMessage", ("retry_after", 2))
+        many(w, 3)
+        await carded(w, 3)
+        posts = [c for c in w.sandbox.slack.calls if c.method == "chat.postMessage"]
+        assert posts[0].error == "ratelimited"
+        assert posts[1].at - posts[0].at >= 1.9
+        assert sum(c.ok and c.params["channel"] == STAFF_CHANNEL for c in posts) == 3
+
+
+async def test_a_slack_that_hangs_holds_up_no_telegram(desk: Opened) -> None:
+    async with desk() as w:
+        w.sandbox.slack.fail("chat.postMessage", *[("delay", 4.0)] * 50)
+        many(w, 6)
+        await carded(w, 6)
+        for number in range(1, 7):
+            await press(w, "anna", number, "take")
+            await w.staff.reply("anna", number, "We are sorry.")
+            await w.until(lambda number=number: "Send to client" in w.staff.buttons(number), what="version 1")
+            await press(w, "anna", number, "send", version=1)
+        w.review(1, "Wet napkins")
+        await w.until(lambda: w.staff.texts(7), within=3.0, what="a card while Slack hangs")
+        assert not any(c.ok and c.method == "chat.postMessage" for c in w.sandbox.slack.calls)
+
+
+async def test_what_only_informs_waits_for_the_backlog_and_holds_up_nobody(desk: Opened) -> None:
+    """The card of a case that has versions is such a thing: what happens shows on the newest version."""
+    async with (
+        a_sandbox(fast=False, minute=SHORT_MINUTE) as made,
+        desk(sandbox=made, fast=False, parts=Parts(minute=SHORT_MINUTE)) as w,
+    ):
+        w.review(1, "Stale bun")
+        await carded(w, 1)
+        await press(w, "anna", 1, "take")
+        await w.staff.reply("anna", 1, "We are sorry.")
+        await w.until(lambda: "Send to client" in w.staff.buttons(1), what="version 1")
+        many(w, 20)
+        await carded(w, 3)
+        await press(w, "anna", 1, "send", version=1)
+        await w.client.press("marta", 1, "Approve")
+        await w.until(lambda: "Edit reply" in w.staff.buttons(1), what="the reply is public")
+        assert not w.staff.texts(21), "the backlog was over too soon to be in anybody's way"
+        assert "Published" not in w.staff.texts(1)[0]
+        await carded(w, 21, within=40.0)
+        await w.until(lambda: "Published" in w.staff.texts(1)[0], what="the card too")
+        sent = [c.at for c in calls(made, "sendMessage") if re.search("Cold coffee", c.params["text"])]
+        edited = [c.at for c in calls(made, "editMessageText") if "Stale bun" in c.params["text"]]
+        assert edited[-1] > max(sent)
+        assert free_of_429(made)
