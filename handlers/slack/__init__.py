@@ -36,7 +36,8 @@ def build_app(workspace: Workspace, signing_secret: str = "") -> AsyncApp:
         return AuthorizeResult(enterprise_id=None, team_id=context.team_id, bot_user_id=bot, bot_token=token)
 
     app = AsyncApp(
-        name="replydesk",
+        # Bolt sets the level of the logger with this name to the root's: it must not be the desk's own.
+        name="replydesk-slack",
         client=AsyncWebClient(base_url=workspace.client.base_url, retry_handlers=[]),
         signing_secret=signing_secret,
         process_before_response=True,

@@ -1,5 +1,5 @@
 // The staff's Telegram: topics on the left, the open topic with its messages, buttons and composer on the right.
-import { act, avatar, clock, day, draft, emptyField, grow, hue, keepDraft, now, onEnter, page, picker, toast, toasts, upload } from "./core.js";
+import { act, avatar, clock, day, draft, emptyField, grow, hue, keepDraft, kept, now, onEnter, page, picker, toast, toasts, upload } from "./core.js";
 import { h } from "./dom.js";
 
 const ui = kept("telegram", { chat: null, topic: null, as: null, reply: null, edit: null, forwarding: false, files: [], busy: new Set() }, "chat", "topic", "as");

@@ -9,10 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import select
 
 from bot.build import Parts
 from desk.polling import poll_work
+from sandbox import world
 from sandbox.server import Sandbox
+from storage.tables import schedules
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
 from tests.scenarios.test_clock import passes
@@ -44,24 +47,22 @@ async def morning(at: time) -> AsyncIterator[tuple[Shifted, Sandbox, date]]:
 
 def digests(side: Surface, day: date) -> list[str]:
     """Messages of a room that are headed as the digest of a date."""
-    return [text for text in side.room_texts() if f"Acme Coffee · {day.isoformat()}" in text]
+    return [text for text in side.room_texts() if f"Acme Coffee · {day.day} {day:%b %Y}" in text]
 
 
 async def due(w: World) -> Any:
     """When the next digest is planned."""
     async with w.app.store.write() as unit:
-        from sqlalchemy import select
-
-        from storage.tables import schedules
-
         return await unit.value(select(schedules.c.next_at).where(schedules.c.name == "digest:acme"))
 
 
 async def test_each_side_gets_its_digest_at_the_clients_hour_once_a_date(desk: Opened) -> None:
     async with morning(time(8, 0)) as (clock, made, today):
         how = {"sandbox": made, "parts": Parts(clock=clock), "rush": True}
+        late = (clock() - timedelta(hours=3)).timestamp()
+        made.site.leave(world.PACKAGE, "Egor", 1, "Nobody took it", lang="en", published=late)
         async with desk(**how, sources=SILENT_SOURCE.format(url=made.url)) as w:
-            await _a_day_of_work(w, clock)
+            await _a_day_of_work(w)
             clock.ahead += datetime.combine(today, time(8, 59, 50), ALMATY) - clock()
             await w.until(lambda: _failed(w, 3), what="the source that fails")
             assert not digests(w.staff, today)
@@ -75,7 +76,7 @@ async def test_each_side_gets_its_digest_at_the_clients_hour_once_a_date(desk: O
                 assert words in staff
             assert "acme-silent: Google Play" in staff
             assert "Waits for you: 1" in client
-            for word in ("Overdue", "Anna", "Dana", "source", "acme-silent", "#3"):
+            for word in ("Overdue", "Anna", "Dana", "source", "acme-silent", "#1"):
                 assert word not in client, word
         async with desk(**how) as w:
             passes(w, clock, 2 * HOUR)
@@ -89,15 +90,13 @@ async def test_each_side_gets_its_digest_at_the_clients_hour_once_a_date(desk: O
             assert len(digests(w.staff, today)) == len(digests(w.client, today)) == 1
 
 
-async def _a_day_of_work(w: World, clock: Shifted) -> None:
-    """One answered, one with the client, one that nobody took and that was found too late; a source failing."""
-    first = await w.proposed("Sorry, Dina")
-    await w.client.press("marta", 1, "Approve")
-    await w.state(1, "answered")
-    await w.proposed("Sorry, Dana", 2)
-    published = (clock() - timedelta(hours=3)).timestamp()
-    w.sandbox.site.leave(w.sandbox.site.review(first).package, "Egor", 1, "Late", lang="en", published=published)
-    await w.staff.thread(3)
+async def _a_day_of_work(w: World) -> None:
+    """One answered, one with the client; a source failing."""
+    await w.staff.thread(1)
+    await w.proposed("Sorry, Dina", 2)
+    await w.client.press("marta", 2, "Approve")
+    await w.state(2, "answered")
+    await w.proposed("Sorry, Dana", 3)
     for failed in (1, 2, 3):
         async with w.app.store.write() as unit:
             await unit.enqueue(poll_work("acme-silent", unit.now))
@@ -117,9 +116,11 @@ async def _next_is(w: World, day: date) -> bool:
 @pytest.mark.parametrize(("staff", "client"), [("telegram", "slack"), ("slack", "telegram")], ids=["telegram", "slack"])
 async def test_a_quiet_day_is_one_line(desk: Opened, staff: str, client: str) -> None:
     async with (
-        morning(time(8, 59, 57)) as (clock, made, today),
+        morning(time(8, 58)) as (clock, made, today),
         desk(staff=staff, client=client, sandbox=made, parts=Parts(clock=clock), rush=True) as w,
     ):
+        await w.until(lambda: w.app.rounds.last_fired)
+        passes(w, clock, 120)
         for side in (w.staff, w.client):
             await w.until(lambda side=side: digests(side, today))
             assert "a quiet day, nothing new and nothing waiting" in digests(side, today)[0]

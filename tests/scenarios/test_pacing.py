@@ -1,4 +1,4 @@
-"""How the desk spends what a messenger allows: edits merge, limits are obeyed, nobody waits for somebody else's room."""
+"""How the desk spends what a messenger allows: edits merge, limits are obeyed, no room waits for another's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import re
 from itertools import count
 from typing import Any
-
-import pytest
 
 from bot.build import Parts
 from desk.service import Pressed
@@ -23,7 +21,7 @@ SHORT_MINUTE = 6.0
 numbers = count(1)
 
 
-async def press(w: World, who: str, case: int, action: str, version: int = 0, **answers: str) -> None:
+async def press(w: World, who: str, case: int, action: str, version: int | None = None, **answers: str) -> None:
     """A press that is not waited for, as of somebody quick."""
     person = w.app.live.current.person(who)
     room = f"telegram:{world.STAFF_ROOM}"
@@ -47,8 +45,12 @@ def many(w: World, number: int, words: str = "Cold coffee") -> None:
         w.review(1, f"{words} {n}")
 
 
+def cards(w: World, number: int) -> list[str]:
+    return [text for text in w.staff.texts(number) if "Google Play" in text]
+
+
 async def carded(w: World, last: int, within: float = 15.0) -> None:
-    await w.until(lambda: all(w.staff.texts(n) for n in range(1, last + 1)), within, f"{last} cards")
+    await w.until(lambda: all(cards(w, n) for n in range(1, last + 1)), within, f"{last} cards")
 
 
 async def test_five_quick_changes_are_two_edits(desk: Opened) -> None:
@@ -61,10 +63,10 @@ async def test_five_quick_changes_are_two_edits(desk: Opened) -> None:
         for _ in range(2):
             await press(w, "boris", 1, "dismiss", why="spam")
             await press(w, "boris", 1, "reopen")
-        await w.until(lambda: "Send to client" in w.staff.buttons(1) or "Write reply" in w.staff.buttons(1))
-        await w.until(lambda: "Boris" in w.staff.texts(1)[0], what="the last state on the card")
-        await asyncio.sleep(0.5)
-        assert len(calls(w.sandbox, "editMessageText")) <= 2
+        await w.until(lambda: len(calls(w.sandbox, "editMessageText")) == 2, what="two edits")
+        await asyncio.sleep(1.0)
+        assert "In work: Boris" in cards(w, 1)[0]
+        assert len(calls(w.sandbox, "editMessageText")) == 2
 
 
 async def test_presses_in_a_summary_share_its_edits(desk: Opened) -> None:
@@ -97,12 +99,11 @@ async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opene
         w.sandbox.telegram.fail("sendMessage", ("retry_after", 2))
         many(w, 3)
         await carded(w, 3)
-        log = w.sandbox.telegram.calls
-        refused = next(i for i, c in enumerate(log) if c.error and "Too Many" in c.error)
-        shown = [c for c in log[refused + 1 :] if c.method in ("sendMessage", "createForumTopic")]
-        # Whole seconds: calls that were on their way when the answer came are no disobedience.
-        assert [c for c in shown if c.method == "sendMessage" and c.at - log[refused].at < 1.9] == []
-        assert sorted(len(w.staff.texts(n)) for n in (1, 2, 3)) == [1, 1, 1]
+        sends = [c for c in w.sandbox.telegram.calls if c.method in ("sendMessage", "createForumTopic")]
+        refused = next(c for c in sends if not c.ok)
+        # What was on its way when the answer came is no disobedience.
+        assert not [c for c in sends if 0.5 < c.at - refused.at < 1.95]
+        assert [len(cards(w, n)) for n in (1, 2, 3)] == [1, 1, 1]
 
 
 async def test_slack_that_says_ratelimited_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
@@ -112,7 +113,7 @@ async def test_slack_that_says_ratelimited_is_obeyed_and_nothing_is_lost(desk: O
         await carded(w, 3)
         posts = [c for c in w.sandbox.slack.calls if c.method == "chat.postMessage"]
         assert posts[0].error == "ratelimited"
-        assert posts[1].at - posts[0].at >= 1.9
+        assert not [c for c in posts if 0.5 < c.at - posts[0].at < 1.95]
         assert sum(c.ok and c.params["channel"] == STAFF_CHANNEL for c in posts) == 3
 
 
@@ -127,7 +128,7 @@ async def test_a_slack_that_hangs_holds_up_no_telegram(desk: Opened) -> None:
             await w.until(lambda number=number: "Send to client" in w.staff.buttons(number), what="version 1")
             await press(w, "anna", number, "send", version=1)
         w.review(1, "Wet napkins")
-        await w.until(lambda: w.staff.texts(7), within=3.0, what="a card while Slack hangs")
+        await w.until(lambda: cards(w, 7), within=3.0, what="a card while Slack hangs")
         assert not any(c.ok and c.method == "chat.postMessage" for c in w.sandbox.slack.calls)
 
 
@@ -147,10 +148,10 @@ async def test_what_only_informs_waits_for_the_backlog_and_holds_up_nobody(desk:
         await press(w, "anna", 1, "send", version=1)
         await w.client.press("marta", 1, "Approve")
         await w.until(lambda: "Edit reply" in w.staff.buttons(1), what="the reply is public")
-        assert not w.staff.texts(21), "the backlog was over too soon to be in anybody's way"
-        assert "Published" not in w.staff.texts(1)[0]
+        assert not cards(w, 21), "the backlog was over too soon to be in anybody's way"
+        assert "Answered" not in cards(w, 1)[0]
         await carded(w, 21, within=40.0)
-        await w.until(lambda: "Published" in w.staff.texts(1)[0], what="the card too")
+        await w.until(lambda: "Answered" in cards(w, 1)[0], what="the card too")
         sent = [c.at for c in calls(made, "sendMessage") if re.search("Cold coffee", c.params["text"])]
         edited = [c.at for c in calls(made, "editMessageText") if "Stale bun" in c.params["text"]]
         assert edited[-1] > max(sent)

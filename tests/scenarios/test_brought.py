@@ -1,0 +1,138 @@
+"""Mentions that people bring: by a command, by forwarding, by Slack's shortcut; told when it is a case already."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import world
+from tests.scenarios.conftest import Opened
+from tests.scenarios.people import SlackSide, TelegramSide
+from tests.scenarios.world import World
+
+PLAY = "https://play.google.com/store/apps/details?id=kz.acme.coffee&reviewId={review}"
+WORDS = "Sorry, Dina"
+
+TWO_WAYS = pytest.mark.parametrize(
+    ("staff", "client"), [("telegram", "slack"), ("slack", "telegram")], ids=["telegram-slack", "slack-telegram"]
+)
+
+
+async def add(side: TelegramSide | SlackSide, who: str, text: str) -> None:
+    """The command, as it is typed in the room itself."""
+    if isinstance(side, TelegramSide):
+        side.face.write(side.ids[who], side.room, f"/add {text}")
+    else:
+        side.face.write(world.TEAM, side.ids[who], side.channel, f"@desk add {text}")
+
+
+async def told(w: World, side: TelegramSide | SlackSide, who: str, words: str) -> None:
+    """Somebody is answered: in Telegram under their message, in Slack to them alone."""
+
+    def heard() -> bool:
+        return any(words in text for text in (side.room_texts() if side.messenger == "telegram" else side.private(who)))
+
+    await w.until(heard, what=words)
+
+
+async def approved(w: World, case: int) -> None:
+    await w.staff.press("anna", case, "Take")
+    await w.staff.reply("anna", case, WORDS)
+    await w.until(lambda: "Send to client" in w.staff.buttons(case))
+    await w.staff.press("anna", case, "Send to client")
+    await w.client.press("marta", case, "Approve")
+
+
+@TWO_WAYS
+@pytest.mark.parametrize("seen", [True, False], ids=["seen by a poll", "never polled"])
+async def test_a_link_to_a_platform_of_the_brand_is_answered_there(
+    desk: Opened, staff: str, client: str, seen: bool
+) -> None:
+    async with desk(staff=staff, client=client, rush=True, every="1s" if seen else "1h") as w:
+        await w.until(lambda: w.sandbox.site.calls)
+        review = w.review(4, "Good, but the coffee was cold")
+        if seen:
+            await w.until(lambda: _stored(w, review))
+        await add(w.staff, "anna", PLAY.format(review=review))
+        await told(w, w.staff, "anna", "a case for Acme Coffee is on its way")
+        await w.staff.thread(1)
+        await w.until(lambda: any("Good, but the coffee was cold" in text for text in w.staff.texts(1)))
+        case = await w.case(1)
+        assert case.mention.rating == 4
+        assert case.mention.author.name == "Dina"
+        await approved(w, 1)
+        await w.state(1, "answered")
+        assert w.posts(review) == [WORDS]
+        await add(w.client, "marta", PLAY.format(review=review) + " See this one")
+        await told(w, w.client, "marta", "This is case #1 already")
+
+
+async def _stored(w: World, review: str) -> bool:
+    from desk.mention import MentionKey
+
+    async with w.app.store.write() as unit:
+        return await unit.mention(MentionKey("acme-coffee", "google_play", world.PACKAGE, review)) is not None
+
+
+@TWO_WAYS
+async def test_any_other_link_or_text_is_answered_by_hand(desk: Opened, staff: str, client: str) -> None:
+    async with desk(staff=staff, client=client, rush=True) as w:
+        link = "https://otzovik.com/review_1.html?a=1&b=<2>".replace("<2>", "2")
+        await add(w.staff, "anna", f"{link} Cold & late, 2 < 3")
+        await w.staff.thread(1)
+        await w.until(lambda: any("Cold & late, 2 < 3" in text for text in w.staff.texts(1)))
+        case = await w.case(1)
+        assert (case.mention.url, case.mention.site) == (link, "otzovik.com")
+        await approved(w, 1)
+        await w.state(1, "manual")
+        await add(w.client, "oleg", link)
+        await told(w, w.client, "oleg", "This is case #1 already")
+        await add(w.client, "marta", "Somebody shouted in the shop at Dostyk 5")
+        await w.staff.thread(2)
+        await add(w.client, "vera", "https://irecommend.ru/2")
+        await told(w, w.client, "vera", "staff team and approvers")
+        await add(w.staff, "dana", "")
+        await told(w, w.staff, "dana", "send a link or a text")
+        assert await w.case(3) is None
+
+
+async def test_a_forwarded_message_becomes_a_case_once(desk: Opened) -> None:
+    async with desk(staff="telegram", client="slack", rush=True) as w:
+        face, room = w.sandbox.telegram, w.staff.room
+        for turn in ("first", "again"):
+            post = "https://t.me/almaty_food/77"
+            face.forward(w.staff.ids["anna"], room, "Acme's coffee is cold", "Almaty food", origin_url=post)
+            if turn == "first":
+                await w.staff.thread(1)
+        case = await w.case(1)
+        assert (case.mention.url, case.mention.author.name) == ("https://t.me/almaty_food/77", "Almaty food")
+        await told(w, w.staff, "anna", "This is case #1 already")
+        face.forward(w.staff.ids["dana"], room, "They were rude to me", "Egor")
+        await w.staff.thread(2)
+        assert (await w.case(2)).mention.author.name == "Egor"
+        # In a case's topic a forward is talk about it, and a stranger's brings nothing.
+        face.forward(w.staff.ids["dana"], room, "Look at this", "Egor", thread_id=await w.staff.thread(1))
+        face.add_user(1999, "Nina")
+        face.join(room, 1999)
+        face.forward(1999, room, "Cheap coffee here", "Spam")
+        face.forward(w.staff.ids["anna"], room, "The last one", "Dina")
+        await w.staff.thread(3)
+        assert (await w.case(3)).mention.text == "The last one"
+
+
+async def test_the_shortcut_makes_a_case_of_a_message(desk: Opened) -> None:
+    async with desk(staff="slack", client="telegram", rush=True) as w:
+        face, anna, channel = w.sandbox.slack, w.staff.ids["anna"], w.staff.channel
+        link = face.write(world.TEAM, anna, channel, "Look: https://otzovik.com/review_9.html cold again &amp; late")
+        words = face.write(world.TEAM, w.staff.ids["dana"], channel, "A guest was angry at Dostyk 5 :rage:")
+        assert (await face.shortcut(world.TEAM, anna, channel, link, "make_case"))["acked"]
+        await w.staff.thread(1)
+        case = await w.case(1)
+        assert case.mention.url == "https://otzovik.com/review_9.html"
+        assert "cold again" in case.mention.text
+        await face.shortcut(world.TEAM, anna, channel, words, "make_case")
+        await w.staff.thread(2)
+        assert (await w.case(2)).mention.text == "A guest was angry at Dostyk 5 😡"
+        await face.shortcut(world.TEAM, w.staff.ids["dana"], channel, link, "make_case")
+        await told(w, w.staff, "dana", "This is case #1 already")
+        await face.shortcut(world.TEAM, w.staff.ids["vera"], channel, words, "make_case")
+        await told(w, w.staff, "vera", "staff team and approvers")
