@@ -53,14 +53,20 @@ def configured(path: Path) -> Config:
 
 
 def go(work: Coroutine[Any, Any, int | None]) -> None:
-    """Run to the end; the desk's own errors become one line and status 1."""
+    """Run to the end; the desk's own errors, and those of files and connections, become one line and status 1."""
+    from sqlalchemy.exc import DBAPIError
+
     from desk.errors import DeskError
     from storage.database import StoreBusy
 
     try:
         status = asyncio.run(work)
-    except (DeskError, StoreBusy) as error:
-        raise stop(str(error)) from None
+    except (DeskError, StoreBusy, OSError) as error:
+        raise stop(str(error) or type(error).__name__) from None
+    except DBAPIError as error:
+        # Its own text holds the statement, with what people wrote in it.
+        cause = f"the database does not answer as it should ({type(error.orig).__name__})"
+        raise stop(f"{cause}; look at database.url, then try `replydesk db upgrade`") from None
     except KeyboardInterrupt:
         raise stop("stopped") from None
     if status:
@@ -79,9 +85,7 @@ def run(config: ConfigPath = DEFAULT) -> None:
 @cli.command()
 def check(
     config: ConfigPath = DEFAULT,
-    online: Annotated[
-        bool, typer.Option(help="Also ask the messengers, sources, database and AI.")
-    ] = False,
+    online: Annotated[bool, typer.Option(help="Also ask the messengers, sources, database and AI.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
 ) -> None:
     """All faults of the configuration at once, each with its remedy."""

@@ -176,7 +176,7 @@ def _jobs(app: App) -> dict[str, Job]:
     store, sources = app.store, app.sources
     drafter, judge = ai_parts(app.config, directory, app.metrics, store, app.stack)
     return {
-        "receive": Receive(directory, judge, app.metrics.mention),
+        "receive": Receive(directory, judge, app.metrics.mention, sources.of),
         "poll": Poll(store, directory, sources.ref, app.metrics.source_error),
         "heard": Hear(app.hearing, app.chat),
         "warn": Warnings(directory),

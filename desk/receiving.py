@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from desk import actions as a
 from desk.case import Case, Event, Round
 from desk.decide import decide
-from desk.errors import NotAllowed
+from desk.errors import DeskError, NotAllowed
 from desk.follow import opening
 from desk.mention import Author, Mention, MentionKey, OfficialReply, clock_start
+from desk.platform import Platform
 from desk.ports import Directory, Done, Drop, Judge, StoredMention, Unit, Verdict, Verdicts
 from desk.rules import Rules
 from desk.service import announce, apply
@@ -70,31 +72,50 @@ def receive(mention: Mention, idem: str, quiet_before: datetime | None = None, c
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Job of kind "receive". One row a mention: a bad one harms only itself."""
+    """Job of kind "receive". One row a mention: a bad one harms only itself.
+
+    `platforms`: the account a mention stands under, None where it is not a configured one's.
+    """
 
     directory: Callable[[], Directory]
     judge: Judge
     count: Callable[[Mention, str], None] = lambda mention, tone: None
+    platforms: Callable[[Mention], Platform | None] = lambda mention: None
     lease: timedelta = LEASES["ai"]
 
-    async def fetch(self, row: Row) -> Verdict | None:
+    async def fetch(self, row: Row) -> tuple[Mention, Verdict | None]:
         mention = unpack(row.payload["mention"])
+        if row.payload["case_by"]:
+            mention = await self._as_it_stands(mention)
         rules = self.directory().rules(mention.key.brand, mention.key.platform)
         if rules is None or mention.deleted:
-            return None
-        return await self.judge.judge(mention, rules)
+            return mention, None
+        return mention, await self.judge.judge(mention, rules)
 
-    async def apply(self, unit: Unit, row: Row, fetched: Verdict | None) -> Verdicts:
-        mention = unpack(row.payload["mention"])
+    async def _as_it_stands(self, mention: Mention) -> Mention:
+        """What a person brought by its address is read on its platform; where that fails, their own words stand."""
+        platform = self.platforms(mention)
+        if platform is None or not platform.card.can_look:
+            return mention
+        with suppress(DeskError):
+            return (await platform.look(mention)).mention or mention
+        return mention
+
+    async def apply(self, unit: Unit, row: Row, fetched: tuple[Mention, Verdict | None]) -> Verdicts:
+        mention, verdict = fetched
         rules = self.directory().rules(mention.key.brand, mention.key.platform)
         if rules is None:
             return Drop(f"brand {mention.key.brand} is not configured any more")
         known = await unit.mention(mention.key)
         if known is not None:
-            await self._again(unit, known, mention, fetched, rules, row)
-        elif fetched is not None:
-            self.count(mention, fetched.tone)
-            await self._first(unit, mention, fetched, rules, row, unit.now)
+            unread = bool(row.payload["case_by"]) and mention == unpack(row.payload["mention"])
+            await self._again(unit, known, known.mention if unread else mention, verdict, rules, row)
+        elif verdict is not None:
+            self.count(mention, verdict.tone)
+            await self._first(unit, mention, verdict, rules, row, unit.now)
+        elif mention.deleted:
+            # A push may overtake another: the mention itself may still come, and must not look alive then.
+            await unit.put_mention(mention, "other", None, "none", unit.now, None)
         return Done()
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
@@ -102,18 +123,21 @@ class Receive:
 
     async def _first(
         self, unit: Unit, mention: Mention, verdict: Verdict, rules: Rules, row: Row, found_at: datetime
-    ) -> None:
+    ) -> int | None:
+        """Returns the case it became."""
         number = None
         if _wanted(verdict, row.payload["case_by"]) and not _quiet(mention, row.payload["quiet_before"], found_at):
             case = await open_case(unit, mention, verdict, rules, found_at, row.payload["case_by"])
             number = case.id
         await unit.put_mention(mention, verdict.tone, verdict.score, verdict.by, found_at, number)
+        return number
 
     async def _again(
         self, unit: Unit, known: StoredMention, mention: Mention, verdict: Verdict | None, rules: Rules, row: Row
     ) -> None:
         """Reading twice is harmless; what changed goes to the case, or makes one."""
-        changed = not mention.deleted and mention.fingerprint != known.mention.fingerprint
+        news = known.mention.deleted or mention.fingerprint != known.mention.fingerprint
+        changed = news and not mention.deleted
         wanted = bool(row.payload["case_by"]) and known.case is None
         if not (changed or mention.deleted or wanted):
             return
@@ -121,9 +145,18 @@ class Receive:
             kept = mention if changed else replace(known.mention, deleted=True)
             await unit.put_mention(kept, known.tone, known.score, "", known.found_at, known.case)
             await tell_case(unit, known.case, rules, mention if changed else None)
+        elif verdict is not None and _overtaken(known.mention):
+            number = await self._first(unit, mention, verdict, rules, row, unit.now)
+            if number is not None:
+                await tell_case(unit, number, rules, None)
         elif verdict is not None:
             newer = known.mention.edited(mention)
             await self._first(unit, replace(newer, published_at=None), verdict, rules, row, unit.now)
+
+
+def _overtaken(known: Mention) -> bool:
+    """Of this mention nothing is known but that it was deleted."""
+    return known.deleted and not known.text and known.rating is None
 
 
 def _wanted(verdict: Verdict, case_by: str) -> bool:

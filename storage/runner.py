@@ -223,7 +223,8 @@ class Runner:
         if found is not None:
             await self._record(held, effect, call, found)
             return False
-        shown_by = (row.sent_at or row.created_at) + held.lease + self._http_timeout + effect.grace(row)
+        grace = effect.grace(row) * self._scale
+        shown_by = (row.sent_at or row.created_at) + held.lease + self._http_timeout + grace
         if held.found_at >= shown_by:
             return True
         async with self._store.write(held.row.prio) as unit:

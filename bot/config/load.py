@@ -52,7 +52,11 @@ def _toml(path: Path, faults: Faults) -> dict[str, Any] | None:
         with path.open("rb") as file:
             return tomllib.loads(file.read().decode("utf-8-sig"))
     except OSError as error:
-        faults.add(Where("file"), f"cannot be read ({error.strerror})", "`replydesk init` writes one")
+        faults.add(
+            Where("file"),
+            f"cannot be read ({error.strerror})",
+            "name it with --config, or begin with the config.toml of the repository",
+        )
     except UnicodeDecodeError as error:
         faults.add(Where("file"), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8")
     except tomllib.TOMLDecodeError as error:

@@ -81,6 +81,10 @@ class Telegram(People):
         """Updates of the first bot that nobody confirmed yet."""
         return self.world.desk.updates.waiting()
 
+    def updates(self) -> list[int]:
+        """Ids of all updates of the first bot, confirmed or not, oldest first; `redeliver` takes them."""
+        return self.world.desk.updates.ids
+
     def snapshot(self) -> dict[str, Any]:
         return view.snapshot(self.world)
 

@@ -67,6 +67,11 @@ class Updates:
     def allowed(self) -> frozenset[str]:
         return frozenset(self.named) if self.named else ALL_KINDS - NAMED_ONLY
 
+    @property
+    def ids(self) -> list[int]:
+        """Of all updates there ever were, oldest first; `again` takes them."""
+        return list(self._sent)
+
     def name_allowed(self, kinds: list[str] | None) -> None:
         """None keeps the last value, as the server does; an empty list is the default set."""
         if kinds is not None:

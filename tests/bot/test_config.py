@@ -297,7 +297,7 @@ def test_what_is_not_toml_is_shown_by_line_and_column(name, faults):
 
 
 def test_a_missing_file_is_a_fault(tmp_path):
-    with pytest.raises(ConfigFaults, match=r"cannot be read .*replydesk init"):
+    with pytest.raises(ConfigFaults, match=r"cannot be read .*--config"):
         load(tmp_path / "none.toml", {})
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, ViewportSize, async_playwright, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
@@ -59,11 +59,12 @@ async def _address(process: asyncio.subprocess.Process) -> str:
 
 
 @asynccontextmanager
-async def window(address: str, width: int = 1600, height: int = 950, zone: str = "UTC") -> AsyncIterator[People]:
+async def window(address: str, size: tuple[int, int] = (1600, 950), zone: str = "UTC") -> AsyncIterator[People]:
     """The page in a browser of its own. An error in the page's scripts fails at the end."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=browser(), args=FLAGS, chromium_sandbox=False)
-        page = await opened.new_page(viewport={"width": width, "height": height}, timezone_id=zone, locale="en-GB")
+        viewport: ViewportSize = {"width": size[0], "height": size[1]}
+        page = await opened.new_page(viewport=viewport, timezone_id=zone, locale="en-GB")
         page.set_default_timeout(PATIENCE)
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -92,9 +93,10 @@ class People:
     def client(self) -> Locator:
         return self.page.get_by_test_id("slack")
 
-    async def review(self, author: str, stars: int, text: str, send: bool = True) -> None:
+    async def review(self, author: str, stars: int, text: str, lang: str = "ru", send: bool = True) -> None:
         await self.page.get_by_test_id(f"site-stars-{stars}").click()
         await self.page.get_by_test_id("site-author").fill(author)
+        await self.page.get_by_test_id("site-lang").select_option(lang)
         await self.page.get_by_test_id("site-text").fill(text)
         if send:
             await self.page.get_by_test_id("site-submit").click()

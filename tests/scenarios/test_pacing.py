@@ -53,7 +53,7 @@ async def carded(w: World, last: int, within: float = 15.0) -> None:
     await w.until(lambda: all(cards(w, n) for n in range(1, last + 1)), within, f"{last} cards")
 
 
-async def test_five_quick_changes_are_two_edits(desk: Opened) -> None:
+async def test_five_quick_changes_are_two_edits_at_most(desk: Opened) -> None:
     """One is on its way when the others come; what they have in common is drawn once."""
     async with desk() as w:
         w.review()
@@ -61,12 +61,12 @@ async def test_five_quick_changes_are_two_edits(desk: Opened) -> None:
         w.sandbox.telegram.fail("editMessageText", ("delay", 1.0))
         await press(w, "boris", 1, "take")
         for _ in range(2):
-            await press(w, "boris", 1, "dismiss", why="spam")
+            await press(w, "boris", 1, "dismiss", why="spam", text="")
             await press(w, "boris", 1, "reopen")
-        await w.until(lambda: len(calls(w.sandbox, "editMessageText")) == 2, what="two edits")
-        await asyncio.sleep(1.0)
+        await w.until(lambda: "In work: Boris" in cards(w, 1)[0], what="the state on the card")
+        await asyncio.sleep(1.5)
         assert "In work: Boris" in cards(w, 1)[0]
-        assert len(calls(w.sandbox, "editMessageText")) == 2
+        assert len(calls(w.sandbox, "editMessageText")) <= 2
 
 
 async def test_presses_in_a_summary_share_its_edits(desk: Opened) -> None:
@@ -95,11 +95,14 @@ async def test_cases_that_come_late_join_the_summary_in_a_few_edits(desk: Opened
 
 
 async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
-    async with desk() as w:
-        w.sandbox.telegram.fail("sendMessage", ("retry_after", 2))
+    async with (
+        a_sandbox(fast=False, minute=SHORT_MINUTE) as made,
+        desk(sandbox=made, fast=False, parts=Parts(minute=SHORT_MINUTE)) as w,
+    ):
+        made.telegram.fail("sendMessage", ("retry_after", 2))
         many(w, 3)
         await carded(w, 3)
-        sends = [c for c in w.sandbox.telegram.calls if c.method in ("sendMessage", "createForumTopic")]
+        sends = [c for c in made.telegram.calls if c.method in ("sendMessage", "createForumTopic")]
         refused = next(c for c in sends if not c.ok)
         # What was on its way when the answer came is no disobedience.
         assert not [c for c in sends if 0.5 < c.at - refused.at < 1.95]
@@ -108,13 +111,13 @@ async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opene
 
 async def test_slack_that_says_ratelimited_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
     async with desk(staff="slack", client="telegram") as w:
-        w.sandbox.slack.fail("chat.postMessage", ("retry_after", 2))
-        many(w, 3)
-        await carded(w, 3)
+        w.sandbox.slack.fail("chat.postMessage", ("retry_after", 1))
+        many(w, 2)
+        await carded(w, 2)
         posts = [c for c in w.sandbox.slack.calls if c.method == "chat.postMessage"]
         assert posts[0].error == "ratelimited"
-        assert not [c for c in posts if 0.5 < c.at - posts[0].at < 1.95]
-        assert sum(c.ok and c.params["channel"] == STAFF_CHANNEL for c in posts) == 3
+        assert not [c for c in posts if 0.3 < c.at - posts[0].at < 0.95]
+        assert sum(c.ok and c.params["channel"] == STAFF_CHANNEL for c in posts) == 2
 
 
 async def test_a_slack_that_hangs_holds_up_no_telegram(desk: Opened) -> None:
@@ -143,14 +146,14 @@ async def test_what_only_informs_waits_for_the_backlog_and_holds_up_nobody(desk:
         await press(w, "anna", 1, "take")
         await w.staff.reply("anna", 1, "We are sorry.")
         await w.until(lambda: "Send to client" in w.staff.buttons(1), what="version 1")
-        many(w, 20)
+        many(w, 12)
         await carded(w, 3)
         await press(w, "anna", 1, "send", version=1)
         await w.client.press("marta", 1, "Approve")
         await w.until(lambda: "Edit reply" in w.staff.buttons(1), what="the reply is public")
-        assert not cards(w, 21), "the backlog was over too soon to be in anybody's way"
+        assert not cards(w, 13), "the backlog was over too soon to be in anybody's way"
         assert "Answered" not in cards(w, 1)[0]
-        await carded(w, 21, within=40.0)
+        await carded(w, 13, within=30.0)
         await w.until(lambda: "Answered" in cards(w, 1)[0], what="the card too")
         sent = [c.at for c in calls(made, "sendMessage") if re.search("Cold coffee", c.params["text"])]
         edited = [c.at for c in calls(made, "editMessageText") if "Stale bun" in c.params["text"]]

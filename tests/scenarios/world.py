@@ -31,6 +31,13 @@ TELEGRAM_IDS = {"anna": world.ANNA, "boris": world.BORIS, "dana": world.DANA, "m
 SLACK_IDS["vera"] = "U0VERA"
 ROLES = {"anna": "staff", "boris": "lead", "dana": "staff", "marta": "approver", "oleg": "approver", "vera": "viewer"}
 
+SECRETS = {
+    "REPLYDESK_SECRET": "a-secret-for-the-tests-alone",
+    "TELEGRAM_TOKEN": world.TELEGRAM_TOKEN,
+    "SLACK_BOT_TOKEN": world.SLACK_BOT_TOKEN,
+    "SLACK_APP_TOKEN": world.SLACK_APP_TOKEN,
+}
+
 CONFIG = """\
 [desk]
 name = "Test agency"
@@ -280,12 +287,7 @@ def write_config(
     **values: Any,
 ) -> Path:
     (folder / "play.json").write_text(json.dumps(made.site.service_account()))
-    for name, secret in (
-        ("REPLYDESK_SECRET", "a-secret-for-the-tests-alone"),
-        ("TELEGRAM_TOKEN", world.TELEGRAM_TOKEN),
-        ("SLACK_BOT_TOKEN", world.SLACK_BOT_TOKEN),
-        ("SLACK_APP_TOKEN", world.SLACK_APP_TOKEN),
-    ):
+    for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
     filled = {
         "lang": "en",

@@ -1,0 +1,242 @@
+"""The commands as people type them: exit status, what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import cli
+from sandbox import world
+from sandbox.server import Sandbox
+from tests.bot import sample
+from tests.scenarios.world import World, a_sandbox, opened, write_config
+
+COMMANDS = {"run", "check", "demo", "sources", "collect", "digest", "export", "db"}
+
+
+class Ran:
+    """One command: `out` and `err` are what it wrote."""
+
+    def __init__(self, result: Any) -> None:
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        self.status, self.out, self.err = result.exit_code, result.stdout, result.stderr
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+async def ran(*words: object) -> Ran:
+    """Beside the servers of the test, in a thread of its own."""
+    return Ran(await asyncio.to_thread(CliRunner().invoke, cli, [str(word) for word in words]))
+
+
+def listed(text: str) -> set[str]:
+    return set(re.findall(r"^│ (\w+)  ", text, re.MULTILINE))
+
+
+def test_help_lists_what_there_is_and_nothing_else() -> None:
+    run = subprocess.run([sys.executable, "-m", "bot", "--help"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert listed(run.stdout) == COMMANDS
+    assert listed(CliRunner().invoke(cli, ["db", "--help"]).stdout) == {"upgrade"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["init"],
+        ["report", "acme"],
+        ["db", "backup"],
+        ["check", "--offline"],
+        ["collect"],
+        ["collect", "acme-play", "--since", "yesterday"],
+        ["digest", "acme", "--date", "1.11.2026"],
+        ["export", "acme"],
+    ],
+    ids=" ".join,
+)
+async def test_what_cannot_be_understood_is_a_fault_of_usage(words: list[str]) -> None:
+    run = await ran(*words)
+    assert (run.status, run.out) == (2, "")
+    assert "Error" in run.err
+
+
+# check
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in sample.SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("REPLYDESK_CONFIG", raising=False)
+    return monkeypatch
+
+
+FAULTY = (('role = "staff"', 'role = "boss"'), ('platform = "webhook"', 'platform = "vk"'))
+
+
+async def test_check_tells_people_on_stderr_and_machines_on_stdout(tmp_path: Path, env: pytest.MonkeyPatch) -> None:
+    account = json.dumps(Sandbox().site.service_account())
+    env.setenv("GOOGLE_PLAY_CREDENTIALS", account)
+    good = sample.write(tmp_path)
+    run = await ran("check", "--config", good)
+    assert (run.status, run.out, run.err) == (0, "", "no faults found\n")
+    env.setenv("REPLYDESK_CONFIG", str(good))
+    run = await ran("check", "--json")
+    assert (run.status, json.loads(run.out), run.err) == (0, {"ok": True, "faults": []}, "")
+
+    bad = sample.write(tmp_path, sample.changed(*FAULTY))
+    run = await ran("check")
+    assert (run.status, run.out) == (2, "")
+    lines = run.err.splitlines()
+    assert len(lines) == 2, "all at once, a line each"
+    assert all(re.match(rf"{re.escape(str(bad))}: [\w\[\].]+.*: .+; .+", line) for line in lines)
+    run = await ran("check", "--json")
+    assert run.status == 2
+    assert [fault["key"] for fault in json.loads(run.out)["faults"]] == [
+        "people[0].role",
+        lines[1].split(": ")[1].split(" ")[0],
+    ]
+    for command in (["run"], ["sources"], ["db", "upgrade"]):
+        run = await ran(*command)
+        assert (run.status, run.out, run.err.splitlines()) == (2, "", lines), command
+
+
+async def test_a_file_that_is_not_there_is_named_with_a_way_on(tmp_path: Path, env: pytest.MonkeyPatch) -> None:
+    run = await ran("run", "--config", tmp_path / "none.toml")
+    assert run.status == 2
+    assert "none.toml" in run.err
+    assert "--config" in run.err
+    assert " init" not in run.err, "what is not built is shown nowhere"
+
+
+# beside the world
+
+
+async def configured(made: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    database = f"sqlite+aiosqlite:///{folder / 'desk.db'}"
+    path = write_config(folder, made, database, monkeypatch, staff="telegram", client="slack")
+    monkeypatch.setenv("REPLYDESK_CONFIG", str(path))
+    return path
+
+
+async def test_commands_on_a_desk_that_has_not_run_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_sandbox() as made:
+        await configured(made, tmp_path, monkeypatch)
+        made.site.leave(world.PACKAGE, "Dina", 1, "Cold <coffee>", lang="en")
+        assert ((await ran("check", "--online")).status) == 0
+
+        run = await ran("collect", "acme-play", "--dry-run")
+        assert run.status == 0
+        assert [(m["text"], m["rating"], m["author"]["name"]) for m in run.lines] == [("Cold <coffee>", 1, "Dina")]
+        assert not (tmp_path / "desk.db").exists(), "nothing is stored"
+        assert (await ran("collect", "acme-play", "--dry-run", "--since", "2030-01-01")).lines == []
+        run = await ran("collect", "none")
+        assert (run.status, run.out) == (2, "")
+        assert "acme-play" in run.err
+
+        for command in (["sources"], ["digest", "acme"], ["export", "acme", "--out", tmp_path / "a.csv"]):
+            run = await ran(*command)
+            assert (run.status, run.out) == (1, ""), command
+            assert "no such database yet" in run.err
+
+        run = await ran("db", "upgrade")
+        assert (run.status, run.out, run.err) == (0, "", "the database is up to date\n")
+        assert len((await ran("collect", "acme-play")).lines) == 1
+        run = await ran("sources")
+        assert run.status == 0
+        for words in ("acme-play", "google_play", "reply, edit, look"):
+            assert words in run.out
+        assert "never" not in run.out
+
+        made.site.fail("reviews.list", *[("status", 401)] * 3)
+        made.site.fail("token", *[("status", 401)] * 3)
+        run = await ran("collect", "acme-play", "--dry-run")
+        assert (run.status, run.out) == (1, "")
+        assert "401" in run.err
+        assert "Traceback" not in run.err
+
+
+async def test_what_the_other_sides_say_is_a_fault_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_sandbox() as made:
+        path = await configured(made, tmp_path, monkeypatch)
+        made.telegram.set_forum(world.STAFF_ROOM, False)
+        made.slack.remove_bot(world.TEAM, world.CLIENT_CHANNEL)
+        made.site.forbid(world.PACKAGE, "reviews.list")
+        run = await ran("check", "--online")
+        assert (run.status, run.out) == (2, "")
+        for words in ("turn on Topics", "write /invite @desk there", "acme-play", "403"):
+            assert words in run.err, words
+        text = path.read_text("utf-8")
+        nowhere = re.sub('url = "sqlite[^"]*"', 'url = "postgresql+asyncpg://u:hush@127.0.0.1:1/x"', text)
+        path.write_text(nowhere, encoding="utf-8")
+        for command in (["sources"], ["db", "upgrade"]):
+            run = await ran(*command)
+            assert (run.status, run.out, run.err.count("\n")) == (1, "", 1), command
+            assert "hush" not in run.err
+
+
+async def test_commands_beside_a_running_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}"
+    monkeypatch.setenv("REPLYDESK_CONFIG", str(tmp_path / "config.toml"))
+    async with opened(tmp_path, database, monkeypatch, rush=True) as w:
+        await _a_case_answered(w)
+        run = await ran("sources")
+        assert run.status == 0
+        run = await ran("digest", "acme")
+        assert run.status == 0
+        staff, client = run.out.strip().split("\n\n")[:2]
+        assert "Acme Coffee" in staff
+        assert "Acme Coffee" in client
+        assert (await ran("digest", "nobody")).status == 2
+        run = await ran("digest", "acme", "--date", "2020-02-29")
+        assert "29 Feb 2020" in run.out
+
+        for name in ("acme.csv", "acme.jsonl"):
+            run = await ran("export", "acme", "--out", tmp_path / name)
+            assert (run.status, run.out) == (0, ""), run.err
+            assert "1 row" in run.err
+        rows = list(csv.DictReader((tmp_path / "acme.csv").read_text("utf-8-sig").splitlines()))
+        line = json.loads((tmp_path / "acme.jsonl").read_text("utf-8"))
+        assert list(rows[0]) == list(line), "the same columns"
+        assert rows[0]["reply_text"] == line["reply_text"] == "Sorry, Dina"
+        run = await ran("export", "acme", "--from", "2020-01-01", "--to", "2020-01-31", "--out", tmp_path / "no.csv")
+        assert "0 rows" in run.err
+        assert not (await w.case(1)).unknown
+        for words in (["acme", "--out", "a.xlsx"], ["acme", "--out", "a"], ["nobody", "--out", "a.csv"]):
+            assert (await ran("export", *words)).status == 2, words
+        assert (await ran("export", "acme", "--out", tmp_path / "none" / "a.csv")).status == 1
+
+        for command in (["collect", "acme-play"], ["digest", "acme", "--send"], ["db", "upgrade"]):
+            run = await ran(*command)
+            assert (run.status, run.out) == (1, ""), command
+            assert "in use by another desk" in run.err
+
+
+async def _a_case_answered(w: World) -> None:
+    await w.proposed("Sorry, Dina")
+    await w.client.press("marta", 1, "Approve")
+    await w.state(1, "answered")
+
+
+async def test_a_digest_can_be_sent_when_the_desk_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}"
+    async with a_sandbox() as made:
+        await configured(made, tmp_path, monkeypatch)
+        run = await ran("digest", "acme", "--send")
+        assert (run.status, run.out) == (0, "")
+        async with opened(tmp_path, database, monkeypatch, sandbox=made, rush=True) as w:
+            for side in (w.staff, w.client):
+                await w.until(lambda side=side: any("a quiet day" in text for text in side.room_texts()))
