@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -91,6 +92,8 @@ class App:
     minute: float = 60.0
     engine: Engine = field(init=False)
     told: set[str] = field(default_factory=set)
+    running: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once everything is connected and work is done."""
     messengers: dict[str, Chat] = field(default_factory=dict)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 

@@ -78,7 +78,7 @@ async def _telegram(app: App, made: Connections) -> Any:
     setup = Setup(app.desk, app.hearing, lambda: app.live.current, app.alarm)
     by_webhook = settings.mode == "webhook"
     inbound = dispatcher(setup, WEBHOOK_LIMIT if by_webhook else None)
-    made.stack.push_async_callback(setup.voice.settled)
+    made.stack.push_async_callback(setup.voice.settled, 1.0)
     made.listening["telegram menu"] = lambda stop: _menu(bot, stop)
     made.checks["telegram"] = _pulse_check(pulse, by_webhook)
     if not by_webhook:

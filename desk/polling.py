@@ -65,7 +65,7 @@ class Poll:
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         ref = self.source(row.payload["source"])
-        if ref is None or not isinstance(error, DeskError):
+        if ref is None:
             return None
         self.errors(ref.key, type(error).__name__)
         before = await unit.source(ref.key)

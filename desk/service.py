@@ -32,7 +32,7 @@ BURST_LASTS = timedelta(minutes=30)
 SUMMARY_PAUSE = timedelta(seconds=20)
 """Between two edits of a summary that nobody waits for."""
 
-SUMMARY_SOON = timedelta(seconds=1.5)
+SUMMARY_SOON = timedelta(seconds=1)
 """What a summary waits for more cases to come."""
 
 
@@ -303,7 +303,7 @@ async def announce(unit: Unit, room: str) -> None:
         # The tail of a burst belongs into the summary at once; who comes later waits as long as those before did.
         prio = Prio.SUMMARY if age < SUMMARY_PAUSE else Prio.NEWS
         await unit.enqueue(f.summary(room, unit.now, prio, min(max(SUMMARY_SOON, age), SUMMARY_PAUSE)))
-    elif len(await unit.uncarded(room)) > FEW:
+    elif await unit.count_uncarded(room) > FEW:
         await unit.enqueue(f.summary(room, unit.now, Prio.SUMMARY, SUMMARY_SOON))
 
 

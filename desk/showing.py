@@ -65,7 +65,7 @@ class Shows:
             raise Unsure(error.reason) from error
 
     async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
-        return Later(unit.now, str(error))
+        return Later(unit.now, str(error), count=False)
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """What a room's answer means for the row; None: the engine's own back-off."""
@@ -77,14 +77,26 @@ class Shows:
             self.alarm(room, error.reason)
             await unit.enqueue(*self._told(unit, row, room, error.reason))
             return Later(unit.now + BROKEN_FOR, error.reason, count=False)
-        if isinstance(error, Gone) and error.what == "thread" and "case" in row.payload:
-            return await self._anew(unit, row)
         if isinstance(error, Gone):
-            return await self._message_gone(unit, row)
+            return await self._gone(unit, row, error)
         if isinstance(error, Refused):
             self.alarm(room, error.reason)
             return Drop(error.reason)
-        return None
+        return None if row.attempts < row.max_attempts else self._patiently(unit, room, error)
+
+    def _patiently(self, unit: Unit, room: str, error: Exception) -> Verdicts:
+        """However long a messenger is away, what was to be shown is shown after it. Parked, a row would hold its lane
+        for ever: here there is nobody to be asked."""
+        why = str(error) or type(error).__name__
+        self.alarm(room, why)
+        return Later(unit.now + BROKEN_FOR, why, count=False, sending=isinstance(error, Unsure))
+
+    async def _gone(self, unit: Unit, row: Row, error: Gone) -> Verdicts:
+        if error.what == "brand":
+            return Drop(error.reason)
+        if error.what == "thread" and "case" in row.payload:
+            return await self._anew(unit, row)
+        return await self._message_gone(unit, row)
 
     def _told(self, unit: Unit, row: Row, room: str, why: str) -> list[Work]:
         """Those who can mend it are told in another room, once a day."""
@@ -132,7 +144,7 @@ class Shows:
         post = await unit.post(case, side, slot)
         if post is not None:
             await unit.set_post(replace(post, message="", digest=""))
-        return Later(unit.now, "its message was deleted", count=True)
+        return Later(unit.now, "its message was deleted", count=False)
 
 
 def remake(case: Case, rules: Rules, side: Side, generation: int) -> list[Work]:
@@ -389,6 +401,12 @@ class File(Shows):
         return await self.chats(data["room"]).send_file(
             data["room"], data["thread"], data["name"], content, data["drawing"]
         )
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """Given up after the last attempt: the case's cards, which wait behind it, matter more."""
+        if isinstance(error, Broken) or row.attempts < row.max_attempts:
+            return await Shows.failed(self, unit, row, error)
+        return Drop(str(error) or type(error).__name__)
 
     async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
         return Done(result.message)

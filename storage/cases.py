@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, insert, select, update
+from sqlalchemy import Column, Table, and_, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -187,25 +187,25 @@ class CasePart(Part):
 
     async def uncarded(self, room: str) -> list[Case]:
         """Cases without a card yet whose staff room this is, by time left."""
-        carded = select(rounds.c.case_id).where(rounds.c.carded_at.is_not(None))
-        finished = [state.value for state in FINISHED]
-        wanted = select(cases).where(cases.c.state.not_in(finished), cases.c.id.not_in(carded))
-        found = await load(self.db, await self.rows(wanted))
-        rooms = await self.rows(_staff_rooms([case.id for case in found]))
-        at = {row.case_id: row.room for row in rooms}
-        here = [case for case in found if at.get(case.id, self._staff_room(case)) == room]
-        return by_time_left(here, self.rules_of)
+        wanted = select(cases).where(cases.c.id.in_(await self._uncarded(room)))
+        return by_time_left(await load(self.db, await self.rows(wanted)), self.rules_of)
 
-    def _staff_room(self, case: Case) -> str:
-        rules = self.rules_of(case.brand)
+    async def count_uncarded(self, room: str) -> int:
+        return len(await self._uncarded(room))
+
+    async def _uncarded(self, room: str) -> list[int]:
+        carded = exists().where(rounds.c.case_id == cases.c.id, rounds.c.carded_at.is_not(None))
+        unfinished = cases.c.state.not_in([state.value for state in FINISHED])
+        placed = cases.outerjoin(places, and_(places.c.case_id == cases.c.id, places.c.side == "staff"))
+        wanted = select(cases.c.id, cases.c.brand, places.c.room).select_from(placed).where(unfinished, ~carded)
+        return [row.id for row in await self.rows(wanted) if (row.room or self._staff_room(row.brand)) == room]
+
+    def _staff_room(self, brand: str) -> str:
+        rules = self.rules_of(brand)
         return rules.staff_room if rules else ""
 
     async def open_cases(self, brands: Sequence[str] | None = None) -> list[Case]:
         return await open_cases(self.db, brands, self.rules_of)
-
-
-def _staff_rooms(numbers: list[int]) -> Any:
-    return select(places.c.case_id, places.c.room).where(places.c.side == "staff", places.c.case_id.in_(numbers))
 
 
 def states_of(rows: Iterable[Any]) -> dict[tuple[str, State], int]:

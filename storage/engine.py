@@ -145,7 +145,7 @@ class Engine(Runner):
     async def _rest(self) -> None:
         """Until something is stirred, comes due or gets its token, and never longer than POLL."""
         wait = POLL
-        if len(self._tasks) < self._slots:
+        if len(self._tasks) < self._slots and not self._stir.is_set():
             with suppress(*AWAY):
                 pause = await self._store.pause(self._leases)
                 wait = POLL if pause is None else min(POLL, max(pause, 0.0) + 0.001)

@@ -157,7 +157,7 @@ async def _later(unit: SqlUnit, held: Held, verdict: Later) -> None:
     values: dict[str, Any] = {
         "run_at": verdict.at,
         "last_error": verdict.error,
-        "attempts": held.row.attempts - (0 if verdict.count else 1),
+        "attempts": min(held.row.attempts, held.row.max_attempts) - (0 if verdict.count else 1),
         "effect_state": SENDING if verdict.sending else None,
     }
     await _back(unit, held.row.id, values)

@@ -69,3 +69,7 @@ async def test_client_talks_and_asks_for_changes_and_a_late_press_is_told_so(peo
     await expect(people.bubble("Version 1 · Dana")).to_contain_text("The client asks: Leave the machine out, please")
     await expect(people.bubble("Client, Marta:")).to_contain_text("Is the machine really repaired? R&D asks <today>")
     await expect(people.staff_button("Write reply")).to_be_visible()
+
+    await people.page.reload()
+    await expect(people.staff.locator(".room .title")).to_contain_text("#1 ★2 Acme Coffee")
+    await expect(people.post("Proposed reply, version 1")).to_be_visible()

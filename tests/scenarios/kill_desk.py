@@ -79,8 +79,8 @@ def start(orders: Orders) -> None:
     """Entry of the process."""
     logging.disable()
     os.environ.update(orders.env)
-    # What the tests count is not how fast a channel may be written to.
-    bot.build.SLACK_GAP, bot.build.SLACK_BURST = 0.001, 1000
+    # How fast a channel or an account may be written to is not what the tests are about.
+    bot.build.SLACK_GAP, bot.build.SLACK_BURST, bot.build.ACCOUNT_BURST = 0.001, 1000, 1000
     bot.build.Engine = ENGINES[orders.engine]  # type: ignore[misc]
     asyncio.run(run(orders))
 

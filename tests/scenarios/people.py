@@ -12,7 +12,8 @@ from sandbox import world
 from sandbox.slack import Slack
 from sandbox.telegram import Telegram
 
-PATIENCE = 8.0
+PATIENCE = 30.0
+"""Seconds: an upper bound for a machine that does other things too."""
 
 
 class Surface(Protocol):

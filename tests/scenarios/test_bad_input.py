@@ -20,7 +20,7 @@ from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
-from tests.scenarios.world import CLIENT_GROUP, Shifted, World, a_sandbox
+from tests.scenarios.world import CLIENT_GROUP, SECRETS, Shifted, World, a_sandbox
 
 MEGABYTE = 2**20
 
@@ -265,7 +265,7 @@ async def test_a_wrong_token_of_one_messenger_leaves_the_other_at_work(
     desk: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with a_sandbox() as made:
-        monkeypatch.setattr(world, "TELEGRAM_TOKEN", "7000000001:AAE-of-another-bot-entirely-000000001")
+        monkeypatch.setitem(SECRETS, "TELEGRAM_TOKEN", "7000000001:AAE-of-another-bot-entirely-000000001")
         async with desk(staff="slack", client="telegram", sandbox=made, rush=True) as w:
             w.review()
             await w.staff.press("anna", 1, "Take")

@@ -98,6 +98,7 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             leave(made, "One")
             await wait_for(lambda: staff.texts(1), "the desk goes on", PATIENCE)
 
+            await wait_for(lambda: "Take" in staff.buttons(1), "the first card", PATIENCE)
             made.telegram.fail("sendMessage", ("delay", 60))
             leave(made, "Two")
             await wait_for(lambda: staff._topic(2), "the second topic", PATIENCE)
@@ -105,9 +106,11 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             status, seconds = await desk.ends()
             assert status == 0, desk.said
             assert seconds < 10
+            assert "Take" not in staff.buttons(2), "its card was on its way"
             assert not any("Traceback" in line or world.TELEGRAM_TOKEN in line for line in desk.said)
         rewritten(path, "\ntarged = 5", "")
         async with running(tmp_path) as desk:
+            await desk.says("the desk is running")
             await wait_for(lambda: "Take" in staff.buttons(2), "what was in flight is there", PATIENCE)
             desk.signal(signal.SIGINT)
             status, seconds = await desk.ends()

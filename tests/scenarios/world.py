@@ -20,7 +20,7 @@ from bot.config import load
 from bot.run import serve
 from sandbox import world
 from sandbox.server import Sandbox
-from tests.scenarios.people import SlackSide, Surface, TelegramSide
+from tests.scenarios.people import PATIENCE, SlackSide, Surface, TelegramSide
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class World:
         reply = self.sandbox.site.review(review).reply
         return None if reply is None else reply.text
 
-    async def until(self, check: Callable[[], T | Awaitable[T]], within: float = 8.0, what: str = "") -> T:
+    async def until(self, check: Callable[[], T | Awaitable[T]], within: float = PATIENCE, what: str = "") -> T:
         """Wait for a truthy answer and return it."""
         end = time.monotonic() + within
         while True:
@@ -158,7 +158,7 @@ class World:
         async with self.app.store.read() as reader:
             return await reader.case(number, ["acme-coffee"])
 
-    async def state(self, number: int, wanted: str, within: float = 8.0) -> Any:
+    async def state(self, number: int, wanted: str, within: float = PATIENCE) -> Any:
         """Wait until a case is in a state."""
 
         async def there() -> Any:
@@ -257,6 +257,7 @@ async def opened(
     app = await build(load(path), path, parts)
     stop = asyncio.Event()
     running = asyncio.create_task(serve(app, path, stop))
+    await _started(app, running)
     try:
         yield World(made, app, _side(made, "staff", staff), _side(made, "client", client), folder, database)
     finally:
@@ -265,6 +266,15 @@ async def opened(
         await app.close()
         if own:
             await made.stop()
+
+
+async def _started(app: App, running: asyncio.Task[None]) -> None:
+    """The first start in a process imports both messengers' libraries: that is no part of what a test waits for."""
+    started = asyncio.create_task(app.running.wait())
+    await asyncio.wait({started, running}, timeout=90, return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
+    if running.done():
+        running.result()
 
 
 def _side(made: Sandbox, side: str, messenger: str) -> Surface:
