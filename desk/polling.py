@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from desk.errors import DeskError, NeedsLogin, Retry
+from desk.errors import NeedsLogin, Retry
 from desk.mention import Mention
 from desk.platform import Batch, Platform
 from desk.ports import Directory, Done, Later, SourceStatus, Store, StoredMention, Unit, Verdicts

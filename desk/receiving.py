@@ -65,7 +65,7 @@ def receive(mention: Mention, idem: str, quiet_before: datetime | None = None, c
         {"mention": pack(mention), "quiet_before": _iso(quiet_before), "case_by": case_by},
         lane=":".join(("mention", *mention.key)),
         idem=idem,
-        prio=Prio.PERSON if case_by else Prio.CARD,
+        prio=Prio.PERSON if case_by else Prio.MENTION,
         deadline=mention.published_at,
     )
 

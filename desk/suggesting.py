@@ -44,7 +44,8 @@ class Suggest:
         return await _act(unit, case, rules, _outcome(row, case, rules, fetched.strip()))
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
-        if not isinstance(error, DeskError) or (isinstance(error, Retry) and row.attempts < row.max_attempts):
+        definite = isinstance(error, DeskError) and not isinstance(error, Retry)
+        if not definite and row.attempts < row.max_attempts:
             return None
         case = await unit.case(row.payload["case"])
         rules = self.directory().rules(case.brand, case.mention.key.platform)

@@ -13,6 +13,7 @@ class Prio(IntEnum):
 
     PERSON and SUMMARY may use a destination's whole burst, TAKEN and ALARM half of it, the rest its pace alone.
     TAKEN: the card of a case that was taken before it had one. OPENED: what belongs into a thread that stands empty.
+    MENTION: what comes in, behind what those before it are waiting for.
     """
 
     PERSON = 0
@@ -22,6 +23,7 @@ class Prio(IntEnum):
     NEWS = 15
     OPENED = 18
     CARD = 20
+    MENTION = 25
     DIGEST = 30
     COSMETIC = 40
 

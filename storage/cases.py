@@ -185,6 +185,10 @@ class CasePart(Part):
         if rows:
             await self.db.execute(insert(case_events), rows)
 
+    async def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
+        wanted = select(cases).where(cases.c.id.in_(numbers))
+        return {case.id: case for case in await load(self.db, await self.rows(wanted))}
+
     async def uncarded(self, room: str) -> list[Case]:
         """Cases without a card yet whose staff room this is, by time left."""
         wanted = select(cases).where(cases.c.id.in_(await self._uncarded(room)))

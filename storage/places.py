@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,10 @@ def _of_heard(heard: Heard) -> dict[str, Any]:
 class PlacePart(Part):
     async def place(self, case: int, side: Side) -> Place | None:
         return to_place(await self.first(select(places).where(places.c.case_id == case, places.c.side == side)))
+
+    async def places(self, cases: Sequence[int], side: Side) -> dict[int, Place]:
+        wanted = select(places).where(places.c.case_id.in_(cases), places.c.side == side)
+        return {place.case: place for row in await self.rows(wanted) if (place := to_place(row))}
 
     async def place_at(self, room: str, thread: str) -> Place | None:
         return to_place(await self.first(select(places).where(places.c.room == room, places.c.thread == thread)))

@@ -295,7 +295,7 @@ function forwardForm(chat) {
 
 const mark = (note) => `${note.at}|${note.user_id}|${note.text}`;
 
-/** What the bot answers to a press: a passing note, or a box that waits for OK. Old answers are not shown again. */
+/** What the bot answers to one's press: a passing note, or a box that waits for OK. Old answers are not shown again. */
 function listenTo(notes) {
   if (!heard) {
     heard = new Set(notes.map(mark));
@@ -303,6 +303,7 @@ function listenTo(notes) {
   }
   for (const note of notes.filter((one) => !heard.has(mark(one)))) {
     heard.add(mark(note));
+    if (note.user_id !== ui.as) continue;
     if (note.text && note.show_alert) alert = note;
     else if (note.text) setTimeout(() => toast(note.text, { face: "telegram", title: "" }));
   }

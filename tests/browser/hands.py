@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from playwright.async_api import Locator, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, ViewportSize, async_playwright, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
@@ -64,15 +64,20 @@ async def window(address: str, size: tuple[int, int] = (1600, 950), zone: str = 
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=browser(), args=FLAGS, chromium_sandbox=False)
         viewport: ViewportSize = {"width": size[0], "height": size[1]}
-        page = await opened.new_page(viewport=viewport, timezone_id=zone, locale="en-GB")
-        page.set_default_timeout(PATIENCE)
+        context = await opened.new_context(viewport=viewport, timezone_id=zone, locale="en-GB")
+        context.set_default_timeout(PATIENCE)
         faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        await page.goto(address)
-        await expect(page.get_by_test_id("live")).to_have_text("live")
-        yield People(page)
+        context.on("weberror", lambda error: faults.append(str(error.error)))
+        yield await _look(context, address)
         await opened.close()
         assert faults == []
+
+
+async def _look(context: BrowserContext, address: str) -> People:
+    page = await context.new_page()
+    await page.goto(address)
+    await expect(page.get_by_test_id("live")).to_have_text("live")
+    return People(page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,18 @@ class People:
     """Whoever sits before the page. Cases are named by number, buttons by what stands on them."""
 
     page: Page
+
+    async def another(self) -> People:
+        """A second window on the same page."""
+        return await _look(self.page.context, self.page.url)
+
+    async def look_away(self) -> None:
+        """The window shows what it shows now, until `look_back`: a screen that did not refresh."""
+        await self.page.route("**/ui/state", lambda route: route.abort())
+
+    async def look_back(self) -> None:
+        """From the next change on."""
+        await self.page.unroute("**/ui/state")
 
     @property
     def site(self) -> Locator:

@@ -61,7 +61,7 @@ async def walk(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     async with demo(speed=0.01, zone=ZONE) as address, window(address, STEP, ZONE) as people:
         album = Album(folder, people)
-        # A gradient makes a picture three times as large.
+        # A gradient makes a picture of a topic two thirds larger.
         await people.page.add_style_tag(content=".room { background: #d5e3e6 }")
         await review(people, album)
         await propose(people, album)

@@ -196,7 +196,7 @@ class SlackSide:
 
     def _root(self, case: int) -> str | None:
         roots = [m for m in self._all() if not m["thread_ts"] or m["thread_ts"] == m["ts"]]
-        found = [m["ts"] for m in roots if re.search(rf"#{case}\b", plain(m)) and m["user"]["is_bot"]]
+        found = [m["ts"] for m in roots if re.match(rf"#{case}\b", plain(m)) and m["user"]["is_bot"]]
         return found[-1] if found else None
 
     async def thread(self, case: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from desk.mention import MentionKey
 from sandbox import world
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import SlackSide, TelegramSide
@@ -67,8 +68,6 @@ async def test_a_link_to_a_platform_of_the_brand_is_answered_there(
 
 
 async def _stored(w: World, review: str) -> bool:
-    from desk.mention import MentionKey
-
     async with w.app.store.write() as unit:
         return await unit.mention(MentionKey("acme-coffee", "google_play", world.PACKAGE, review)) is not None
 

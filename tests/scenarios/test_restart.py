@@ -101,7 +101,7 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             await wait_for(lambda: "Take" in staff.buttons(1), "the first card", PATIENCE)
             made.telegram.fail("sendMessage", ("delay", 60))
             leave(made, "Two")
-            await wait_for(lambda: staff._topic(2), "the second topic", PATIENCE)
+            await wait_for(lambda: not made.telegram._api.faults._queues["sendmessage"], "a call that hangs", PATIENCE)
             desk.signal(signal.SIGTERM)
             status, seconds = await desk.ends()
             assert status == 0, desk.said

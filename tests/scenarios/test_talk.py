@@ -228,6 +228,8 @@ async def test_a_thread_that_people_deleted_is_made_anew(desk: Opened, staff: st
             await w.until(lambda: w.client.texts(1), what="the topic anew")
         second = await side.thread(1)
         assert second != first
-        await w.until(lambda: any("was deleted, so here it is again" in t for t in side.room_texts()))
+        await w.until(lambda: any("was deleted, so here it is again" in text for text in side.room_texts()))
+        again = [m for m in side._chat()["messages"] if "was deleted, so here it is again" in m["text"]]
+        assert f"/{second}" in again[0]["html"], "with a link to the new one"
         await w.staff.reply("anna", 1, "Dina, we are sorry")
         await says(w.staff, 1, "Version 2", "Dina, we are sorry", w=w)

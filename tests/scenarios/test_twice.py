@@ -127,6 +127,20 @@ def answered(w: World, messenger: str) -> list[str]:
     return w.staff.private("anna")  # type: ignore[attr-defined]
 
 
+async def test_a_connection_cut_in_the_middle_loses_nothing_and_doubles_nothing(desk: Opened) -> None:
+    """What Slack could not bring, or saw no acknowledgement for, it brings again."""
+    async with desk(rush=True) as w:
+        await w.proposed(REPLY)
+        for word in ("First.", "Second."):
+            await w.client.write("oleg", 1, word)
+            w.sandbox.slack.cut(acme.TEAM)
+        for word in ("First.", "Second."):
+            await w.until(lambda word=word: word in " ".join(w.staff.texts(1)), 20.0, word)
+        await w.sandbox.slack.settle(20.0)
+        await quiet(w)
+        assert [sum(word in text for text in w.staff.texts(1)) for word in ("First.", "Second.")] == [1, 1]
+
+
 async def at_once(side: Any, who: Sequence[str], label: str) -> list[str]:
     """Several people press the same button at the same moment; what each is told."""
     held = await side.hold(1, label)

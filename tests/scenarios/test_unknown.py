@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.build import Parts
-from sandbox import world as acme
+from collectors.google_play import GooglePlay
 from tests.scenarios.conftest import Opened
 from tests.scenarios.world import Shifted, World, a_sandbox
 
@@ -240,4 +240,55 @@ async def test_a_token_that_ran_out_is_renewed_without_a_word(desk: Opened, cloc
         await w.client.press("marta", 1, "Approve")
         await w.state(1, "answered")
         assert w.posts(review) == [REPLY]
-        assert acme.PACKAGE in w.sandbox.site.review(review).package
+
+
+ROOMS = {"telegram": ("createForumTopic", ("status", 502)), "slack": ("chat.postMessage", ("status", 502))}
+
+
+@pytest.mark.parametrize("messenger", ROOMS)
+async def test_a_messenger_that_is_away_for_hours_shows_every_case_after_it(
+    desk: Opened, clock: Shifted, messenger: str
+) -> None:
+    """Nobody could be asked about a card, so it is never given up."""
+    method, fault = ROOMS[messenger]
+    other = "slack" if messenger == "telegram" else "telegram"
+    async with at(desk, clock, staff=messenger, client=other) as w:
+        face = getattr(w.sandbox, messenger)
+        face.fail(method, *[fault] * 12)
+        review = w.review()
+
+        def lost() -> int:
+            return sum(call.method == method and not call.ok for call in face.calls)
+
+        async def later() -> bool:
+            clock.forward(5 * MINUTE)
+            return lost() >= 12
+
+        await w.until(later, 20.0, "an outage of hours")
+        await w.until(lambda: clock.forward(5 * MINUTE) or "Take" in w.staff.buttons(1), 20.0, "the card after all")
+        await w.proposed(REPLY, review=review)
+        await w.client.press("marta", 1, "Approve")
+        await w.state(1, "answered")
+        assert w.posts(review) == [REPLY]
+
+
+async def test_a_source_whose_reader_breaks_is_read_again_in_its_turn(
+    desk: Opened, clock: Shifted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a fault of our own ends a source for good: it is told, and the next poll is another try."""
+    read, broken = GooglePlay.read, 9
+
+    async def breaking(self: GooglePlay, *asked: Any) -> Any:
+        nonlocal broken
+        broken -= 1
+        if broken >= 0:
+            raise ValueError("a field nobody has seen before")
+        return await read(self, *asked)
+
+    monkeypatch.setattr(GooglePlay, "read", breaking)
+    async with at(desk, clock) as w:
+        w.review()
+        await w.until(lambda: clock.forward(2) or broken < 0, 20.0, "nine polls that failed")
+        await w.staff.thread(1)
+        told = [text for text in w.staff.room_texts() if "acme-play does not answer: ValueError" in text]
+        assert len(told) == 1

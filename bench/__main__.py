@@ -1,0 +1,28 @@
+"""`make bench`: figures of a whole desk in the sandbox, as docs/performance.md shows them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from bench import burst, latency
+
+BENCHES: dict[str, Callable[[Path], Coroutine[Any, Any, None]]] = {"latency": latency.run, "burst": burst.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=[*BENCHES, []], help="latency (three minutes), burst (ten)")
+    asked = parser.parse_args().what or ["latency"]
+    logging.disable(logging.WARNING)
+    for name in asked:
+        with tempfile.TemporaryDirectory(prefix="replydesk-bench-") as folder:
+            asyncio.run(BENCHES[name](Path(folder)))
+
+
+main()
