@@ -144,9 +144,7 @@ async def _slack(app: App, made: Connections) -> Any:
 
     clients = {one.key: s.web_client(one) for one in app.config.slack}
     chat = s.SlackChat(clients, app.now)
-    doors = s.open_doors(
-        app.config.slack, chat, app.desk, app.hearing, lambda: app.live.current, app.alarm, app.now
-    )
+    doors = s.open_doors(app.config.slack, chat, app.desk, app.hearing, lambda: app.live.current, app.alarm, app.now)
     app.messengers["slack"] = chat
     made.checks["slack"] = doors.check
     made.starting.append(doors.start)

@@ -89,9 +89,10 @@ async def store_batch(
     rules = directory.rules(ref.brand, ref.platform.card.name)
     first = status.first_poll_at is None and rules is not None
     quiet_before = asked_at - rules.sla.limit if first and rules is not None else None
+    known = await unit.mentions(mention.key for mention in batch.mentions)
     for mention in batch.mentions:
         # The overlap of two readings goes no further than this: only what is new or says something else is work.
-        if _news(mention, await unit.mention(mention.key)):
+        if _news(mention, known.get(mention.key)):
             await unit.enqueue(receive(mention, f"receive:{name}:{':'.join(mention.key)}", quiet_before))
     if batch.note:
         await unit.enqueue(*_told(directory, ref, "source_note", batch.note, f"{ref.key}:{batch.note}"))

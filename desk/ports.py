@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -169,6 +169,7 @@ class Unit(Protocol):
     async def save(self, case: Case, events: Sequence[Event]) -> None: ...
 
     async def mention(self, key: MentionKey) -> StoredMention | None: ...
+    async def mentions(self, keys: Iterable[MentionKey]) -> dict[MentionKey, StoredMention]: ...
 
     async def put_mention(
         self, mention: Mention, tone: str, score: float | None, by: str, found_at: datetime, case: int | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -14,6 +16,9 @@ from storage.codec import MENTION
 from storage.part import Part
 from storage.tables import mention_versions, mentions
 
+AT_ONCE = 500
+"""Parameters of one statement, far below either store's limit."""
+
 
 def _is(key: MentionKey) -> tuple[Any, ...]:
     return (
@@ -22,6 +27,11 @@ def _is(key: MentionKey) -> tuple[Any, ...]:
         mentions.c.account == key.account,
         mentions.c.external_id == key.external_id,
     )
+
+
+def _any_of(brand: str, platform: str, account: str, external_ids: Sequence[str]) -> tuple[Any, ...]:
+    """Mentions of one account, named together."""
+    return (*_is(MentionKey(brand, platform, account, ""))[:3], mentions.c.external_id.in_(external_ids))
 
 
 def _values(mention: Mention) -> dict[str, Any]:
@@ -60,12 +70,23 @@ async def _keep_version(part: Part, number: int, mention: Mention) -> None:
     )
 
 
+def _stored(row: Any) -> StoredMention:
+    return StoredMention(row.id, MENTION.validate_python(row.data), row.found_at, row.tone, row.score, row.case_id)
+
+
 class MentionPart(Part):
     async def mention(self, key: MentionKey) -> StoredMention | None:
         row = await self.first(select(mentions).where(*_is(key)))
-        if row is None:
-            return None
-        return StoredMention(row.id, MENTION.validate_python(row.data), row.found_at, row.tone, row.score, row.case_id)
+        return None if row is None else _stored(row)
+
+    async def mentions(self, keys: Iterable[MentionKey]) -> dict[MentionKey, StoredMention]:
+        found: dict[MentionKey, StoredMention] = {}
+        for account, same in groupby(sorted(keys), lambda key: key[:3]):
+            ids = [key.external_id for key in same]
+            for start in range(0, len(ids), AT_ONCE):
+                rows = await self.rows(select(mentions).where(*_any_of(*account, ids[start : start + AT_ONCE])))
+                found.update((stored.mention.key, stored) for stored in map(_stored, rows))
+        return found
 
     async def put_mention(
         self, mention: Mention, tone: str, score: float | None, by: str, found_at: datetime, case: int | None
