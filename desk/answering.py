@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from desk import listing
-from desk.case import Case
+from desk.case import Case, State
 from desk.people import Person, Side
 from desk.ports import Client, Directory, Done, Drop, SourceStatus, Store, Unit, Verdicts
 from desk.rules import Rules
@@ -83,7 +83,8 @@ class Answering:
 
     async def open(self, unit: Unit, payload: Payload) -> Drawing | None:
         _, side, brands = self._audience(payload)
-        entries = await self._entries(unit, await unit.open_cases(brands), side)
+        waiting = [case for case in await unit.open_cases(brands) if case.state is not State.ANSWERED]
+        entries = await self._entries(unit, waiting, side)
         return listing.open_list(entries, side, *self._style(brands, side))
 
     async def case(self, unit: Unit, payload: Payload) -> Drawing | None:

@@ -40,6 +40,7 @@ class Typed:
     verb: str
     text: str
     name: str = ""
+    at: datetime | None = None
 
 
 def heard_work(heard: Heard, idem: str) -> Work:
@@ -82,10 +83,18 @@ class Hearing:
             return outcome
 
     async def add(
-        self, idem: str, who: Person | None, room: str, thread: str, url: str, text: str, author: str = ""
+        self,
+        idem: str,
+        who: Person | None,
+        room: str,
+        thread: str,
+        url: str,
+        text: str,
+        author: str = "",
+        at: datetime | None = None,
     ) -> Outcome:
-        """A mention brought by a person becomes a case, whatever a detector would say."""
-        return await self.command(Typed(idem, who, room, thread, "", "add", f"{url} {text}".strip(), author))
+        """A mention brought by a person becomes a case, whatever a detector would say. `at`: when it was published."""
+        return await self.command(Typed(idem, who, room, thread, "", "add", f"{url} {text}".strip(), author, at))
 
     async def _run(self, unit: Unit, typed: Typed) -> Outcome:
         if typed.who is None:
@@ -143,7 +152,7 @@ class Hearing:
         url, text = _link_and_text(rest)
         if not url and not text:
             raise NotAllowed("what_to_add")
-        mention = self._brought(rules, url, text, typed.name)
+        mention = self._brought(rules, url, text, typed)
         known = await unit.mention(mention.key)
         if known is not None and known.case is not None:
             raise NotAllowed("already_a_case", case=known.case)
@@ -162,15 +171,14 @@ class Hearing:
             raise NotAllowed("which_brand", names=", ".join(r.brand for r in here))
         return here[0], typed.text.strip()
 
-    def _brought(self, rules: Rules, url: str, text: str, author: str) -> Mention:
+    def _brought(self, rules: Rules, url: str, text: str, typed: Typed) -> Mention:
         """On one of the brand's own platforms it can be answered there; elsewhere by hand."""
         known = self.recognise(rules.brand, url) if url else None
         by_hand = MentionKey(rules.brand, "manual", rules.brand, url or _fold(text))
         key, source = known or (by_hand, "")
         site = "" if known else _site(url)
-        return Mention(
-            key=key, source=source, text=text or url, kind="post", url=url, site=site, author=Author(name=author)
-        )
+        author = Author(name=typed.name)
+        return Mention(key, source, text or url, "post", site, url=url, author=author, published_at=typed.at)
 
 
 Verb = Callable[[Hearing, Unit, Typed, Person], Awaitable[Outcome]]

@@ -8,6 +8,7 @@ from datetime import datetime
 from desk.case import Case, State, progress
 from desk.people import Side
 from desk.ports import SourceStatus
+from desk.sla import ticking
 from desk.stats import Figures
 from desk.view import At, Block, Drawing, Entry, Line, Link, Quote, Say, Scene, Span, buttons, stars
 
@@ -35,7 +36,7 @@ def _entry(entry: Entry, side: Side) -> Say:
         "state": Say(f"short_{_shown_state(case, side)}"),
         "who": _who(entry),
         "owner": owner.name if owner else "—",
-        "target": At(case.round.clock_at + rules.sla.target),
+        "target": At(case.round.clock_at + rules.sla.target) if ticking(case) else "",
     }
     return Say("open_line" if side == "staff" else "open_line_client", args)
 
@@ -52,7 +53,7 @@ def _who(entry: Entry) -> str:
     if case.state is State.IN_APPROVAL:
         return ", ".join(p.name for key in progress(case, rules).who if (p := rules.person(key)))
     owner = rules.person(case.owner)
-    return owner.name if owner else "—"
+    return owner.name if owner else ""
 
 
 def one_case(scene: Scene, side: Side, link: str, notes: Iterable[tuple[str, datetime, str]], zone: str) -> Drawing:

@@ -213,10 +213,10 @@ def _approved(case: Case, event: tuple[tuple[str, dict[str, Any]], ...], now: da
 
 
 def client_edit(case: Case, action: a.ClientEdit, now: datetime, rules: Rules) -> Change:
+    """The new version's message tells staff; a second one would be noise."""
     _fit(action.text, rules)
     edited = replace(_new_version(case, action.text, (action.actor,), "client", now), sent=case.n + 1)
-    told = f.say(edited, rules, "staff", "client_edited", by=action.actor, version=edited.n)
-    return Change(edited, _event("edited_by_client", version=edited.n), (told,), said="did_edit")
+    return Change(edited, _event("edited_by_client", version=edited.n), said="did_edit")
 
 
 def ask_for_changes(case: Case, action: a.AskForChanges, now: datetime, rules: Rules) -> Change:

@@ -266,14 +266,14 @@ def _headline(case: Case, rules: Rules) -> Say:
 
 
 def _author(case: Case) -> Say:
-    mention = case.mention
+    mention, undated = case.mention, case.rounds[0].clock_note == "no_time"
     args = {
-        "name": mention.author.name or "—",
+        "name": mention.author.name or ("" if undated else "—"),
         "at": At(case.rounds[0].clock_at),
         "place": mention.place,
         "item": mention.item,
     }
-    return Say("author_line_undated" if case.rounds[0].clock_note == "no_time" else "author_line", args)
+    return Say("author_line_undated" if undated else "author_line", args)
 
 
 def _text(case: Case) -> Iterable[Block]:
@@ -417,6 +417,8 @@ def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
         yield from _call(_people(rules, (key for key in approvers(case, rules) if key not in version.authors)))
     elif current:
         yield from _client_state_lines(scene)
+        if case.state is State.IN_WORK and case.reason:
+            yield Line(Say("client_asked", {"reason": case.reason}))
     else:
         yield Line(Say("proposal_replaced" if case.sent > version.n else "client_state_in_work"), "dim")
 

@@ -46,23 +46,16 @@ def allowance(prio: ColumnElement[int]) -> Case[float]:
 def first_in_lane() -> ColumnElement[bool]:
     """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken.
 
-    Save one that merely waits to be cosmetic: in a crowded room it waits for hours, and nobody else of its lane should.
+    Cosmetic rows come after all others of their lane: in a crowded room one waits for long, and nobody should with it.
     """
-    before = work.alias("before")
+    other = work.alias("other")
     states: list[Any] = [literal_column(f"'{state}'") for state in ("ready", "running", "parked")]
-    earlier = and_(
-        before.c.lane == work.c.lane,
-        before.c.lane != literal_column("''"),
-        before.c.id < work.c.id,
-        before.c.state.in_(states),
-        ~and_(
-            before.c.prio >= int(Prio.COSMETIC),
-            before.c.state == literal_column("'ready'"),
-            before.c.effect_state.is_(None),
-            work.c.prio < int(Prio.COSMETIC),
-        ),
-    )
-    return ~exists().where(earlier)
+    cosmetic, other_cosmetic = (table.c.prio >= int(Prio.COSMETIC) for table in (work, other))
+    idle = and_(other.c.state == literal_column("'ready'"), other.c.effect_state.is_(None))
+    overtaken = and_(other_cosmetic, idle, ~cosmetic)
+    before = or_(and_(other.c.id < work.c.id, ~overtaken), and_(cosmetic, ~other_cosmetic))
+    same_lane = and_(other.c.lane == work.c.lane, other.c.lane != literal_column("''"))
+    return ~exists().where(same_lane, other.c.state.in_(states), before)
 
 
 def not_of(sort: str) -> ColumnElement[bool]:

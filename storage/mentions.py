@@ -81,7 +81,7 @@ class MentionPart(Part):
 
     async def mentions(self, keys: Iterable[MentionKey]) -> dict[MentionKey, StoredMention]:
         found: dict[MentionKey, StoredMention] = {}
-        for account, same in groupby(sorted(keys), lambda key: key[:3]):
+        for account, same in groupby(sorted(keys), lambda key: (key.brand, key.platform, key.account)):
             ids = [key.external_id for key in same]
             for start in range(0, len(ids), AT_ONCE):
                 rows = await self.rows(select(mentions).where(*_any_of(*account, ids[start : start + AT_ONCE])))

@@ -148,7 +148,7 @@ def _runs(what: Say, lang: str, zone: str, now: datetime | None) -> list[Json]:
         links.append({"type": "link", "url": url, "text": clip(shown, LINE)})
         return f"{_OPEN}{len(links) - 1}{_CLOSE}"
 
-    sentence = say(what, lang, zone, now, Renderer(escape=_unmarked, link=link))
+    sentence = say(what, lang, zone, now, Renderer(escape=_unmarked, link=link), dated=True)
     whole = re.sub(f"{_OPEN}\\d*…$", "…", clip(sentence, LINE))
     parts = re.split(f"{_OPEN}(\\d+){_CLOSE}", whole)
     runs = [links[int(part)] if odd % 2 else _text(_unmarked(part)) for odd, part in enumerate(parts)]

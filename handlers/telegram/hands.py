@@ -46,7 +46,15 @@ class Hears(Protocol):
     async def take_in(self, heard: Heard, idem: str) -> None: ...
     async def command(self, typed: Typed) -> Outcome: ...
     async def add(
-        self, idem: str, who: Person | None, room: str, thread: str, url: str, text: str, author: str = ""
+        self,
+        idem: str,
+        who: Person | None,
+        room: str,
+        thread: str,
+        url: str,
+        text: str,
+        author: str = "",
+        at: datetime | None = None,
     ) -> Outcome: ...
 
 

@@ -60,7 +60,7 @@ class Thread:
     async def _add(self, message: Message, who: Person, origin: Origin) -> None:
         room = room_of(message.chat.id)
         outcome = await self._setup.hearing.add(
-            idem(message), who, room, thread_of(message), origin.url, plain(message), origin.author
+            idem(message), who, room, thread_of(message), origin.url, plain(message), origin.author, origin.at
         )
         if outcome.key:
             self._setup.reply(message, self._setup.words(outcome, room, who))
@@ -188,15 +188,16 @@ ENDINGS = {"photo": ".jpg", "voice": ".ogg", "video": ".mp4", "videonote": ".mp4
 
 
 class Origin(NamedTuple):
-    """Where a forwarded message comes from: the address of a channel's post, and who wrote it."""
+    """Where a forwarded message comes from: the address of a channel's post, who wrote it and when."""
 
     url: str
     author: str
+    at: datetime | None = None
 
 
 def forwarded(message: Message) -> Origin | None:
     origin = message.forward_origin
-    return None if origin is None else ORIGINS[type(origin)](origin)
+    return None if origin is None else ORIGINS[type(origin)](origin)._replace(at=origin.date)
 
 
 def _channel(origin: MessageOriginChannel) -> Origin:

@@ -183,8 +183,9 @@ async def test_a_forwarded_post_is_a_mention_brought(desk: Hands):
     desk.desk.outcome = Outcome("did_add", {"brand": "Acme"})
     said = desk.telegram.forward(ANNA, STAFF, "Awful", origin_name="City News", origin_url="https://t.me/city/42")
     await desk.deliver()
-    key, *rest = desk.desk.added[0]
+    key, *rest, at = desk.desk.added[0]
     assert rest == [PEOPLE[ANNA], ROOM, "", "https://t.me/city/42", "Awful", "City News"]
+    assert at.tzinfo is not None
     assert key.startswith(f"tg:{BOT_ID}:{STAFF}:{said}:")
     assert desk.said() == ["Thank you: a case for Acme is on its way"]
 
@@ -200,7 +201,7 @@ ORIGINS = [
 async def test_a_forward_keeps_where_it_comes_from(desk: Hands, given: dict, url: str, author: str):
     desk.telegram.forward(ANNA, STAFF, "Awful", **given)
     await desk.deliver()
-    assert desk.desk.added[0][4:] == (url, "Awful", author)
+    assert desk.desk.added[0][4:-1] == (url, "Awful", author)
 
 
 async def test_a_forward_within_a_case_is_talk(desk: Hands):

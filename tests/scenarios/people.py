@@ -112,9 +112,10 @@ class TelegramSide:
         return None
 
     async def press(self, who: str, case: int, label: str, **answers: str) -> str:
+        newest = max((m["id"] for m in self._chat()["messages"]), default=0)
         told = await self._press(who, label, lambda: self.messages(case), f"{label} for case {case}")
         for answer in answers.values():
-            await self._answer(who, case, answer)
+            await self._answer(who, case, answer, newest)
         return told
 
     async def refused(self, who: str, case: int, label: str) -> str:
@@ -157,18 +158,22 @@ class TelegramSide:
         answer = await wait_for(lambda: self.face.answer_of(press), f"an answer to {what}")
         return answer["text"] or ""
 
-    async def _answer(self, who: str, case: int, answer: str) -> None:
-        """A further button of the question if one says so; where it offers none, a message."""
+    async def _answer(self, who: str, case: int, answer: str, after: int) -> None:
+        """A further button of the question if one says so; where it offers none, a message.
+
+        `after`: the question is a newer message than this one.
+        """
         topic = await self.thread(case)
-        found = await wait_for(lambda: self._question(case, answer), f"a question to answer with {answer}")
+        found = await wait_for(lambda: self._question(case, answer, after), f"a question to answer with {answer}")
         if found[1]:
             await self._answered(self.face.press(self.ids[who], self.room, *found))
         else:
             self.face.write(self.ids[who], self.room, answer, thread_id=topic)
 
-    def _question(self, case: int, answer: str) -> tuple[int, str] | None:
+    def _question(self, case: int, answer: str, after: int) -> tuple[int, str] | None:
         """The message that asks, with the data of the button that gives this answer; "" for a text to be written."""
-        asked = next((m for m in reversed(self.messages(case)) if "Cancel" in labels(m)), None)
+        new = (m for m in reversed(self.messages(case)) if m["id"] > after)
+        asked = next((m for m in new if "Cancel" in labels(m)), None)
         if asked is None:
             return None
         button = self._button(answer, [asked])

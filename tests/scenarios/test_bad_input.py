@@ -179,6 +179,7 @@ async def test_odd_reviews_are_shown_as_they_are(desk: Opened, staff: str, clien
         await w.until(lambda: "lies ahead" in " ".join(w.staff.texts(6) + w.staff.texts(7)), what=texts)
 
         await w.staff.press("anna", 5, "Take")
+        await w.placed(5)
         await w.staff.reply("anna", 5, "Sorry")
         await w.until(lambda: "Send to client" in w.staff.buttons(5))
         await w.staff.press("anna", 5, "Send to client")
@@ -245,6 +246,7 @@ async def test_a_room_that_cannot_be_written_to_is_told_in_the_other_one(
         async with desk(staff=staff, client=client, sandbox=made, parts=Parts(clock=clock), rush=True) as w:
             w.review()
             await w.staff.press("anna", 1, "Take")
+            await w.placed(1)
             await w.staff.reply("anna", 1, "Sorry, Dina")
             await w.until(lambda: "Send to client" in w.staff.buttons(1))
             await w.staff.press("anna", 1, "Send to client")
@@ -269,6 +271,7 @@ async def test_a_wrong_token_of_one_messenger_leaves_the_other_at_work(
         async with desk(staff="slack", client="telegram", sandbox=made, rush=True) as w:
             w.review()
             await w.staff.press("anna", 1, "Take")
+            await w.placed(1)
             await w.staff.reply("anna", 1, "Sorry, Dina")
             await w.until(lambda: "Send to client" in w.staff.buttons(1))
             await w.staff.press("anna", 1, "Send to client")

@@ -37,6 +37,7 @@ async def told(w: World, side: TelegramSide | SlackSide, who: str, words: str) -
 
 async def approved(w: World, case: int) -> None:
     await w.staff.press("anna", case, "Take")
+    await w.placed(case)
     await w.staff.reply("anna", case, WORDS)
     await w.until(lambda: "Send to client" in w.staff.buttons(case))
     await w.staff.press("anna", case, "Send to client")

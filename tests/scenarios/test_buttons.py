@@ -38,6 +38,7 @@ async def drafted(w: World, case: int, text: str = FIRST, who: str = "anna") -> 
     """A case taken, with its first text."""
     await w.staff.thread(case)
     await w.staff.press(who, case, "Take")
+    await w.placed(case)
     await w.staff.reply(who, case, text)
     await w.until(lambda: "Send to client" in w.staff.buttons(case))
 
@@ -229,6 +230,7 @@ async def test_a_press_that_comes_too_late_is_told_who_was_first_and_when(
         w.review()
         await w.staff.thread(1)
         take = await w.staff.hold(1, "Take")
+        await w.placed(1)
         await w.staff.press("dana", 1, "Take")
         told = await w.staff.press_held("anna", take)
         assert "taken" in told

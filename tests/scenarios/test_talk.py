@@ -48,6 +48,7 @@ async def ready(w: World, text: str = "The coffee was cold.") -> int:
     number = len(w.reviews)
     await w.staff.thread(number)
     await w.until(lambda: "Take" in w.staff.buttons(number))
+    await w.placed(number)
     return number
 
 
@@ -65,6 +66,7 @@ async def test_what_is_said_among_staff_stays_there_and_what_is_told_crosses_ove
         await w.client.thread(1)
         await says(w.client, 1, "Anna writes", "Which shop was it? <Dostyk> & co", w=w)
         await w.until(lambda: not w.client.buttons(1) or w.client.buttons(1) == ["Open original"])
+        await w.placed(1, "client")
 
         heard = say(w.client, "vera", 1, "Dostyk 5, I think")
         await says(w.staff, 1, "Client, Vera", "Dostyk 5, I think", w=w)
@@ -113,6 +115,7 @@ async def test_a_file_over_20_mb_is_linked(desk: Opened, staff: str, client: str
         say(w.staff, "anna", 1, command(w.staff, "client Please send the video"))
         await w.client.thread(1)
         await says(w.client, 1, "send the video", w=w)
+        await w.placed(1, "client")
         say(w.client, "oleg", 1, "Here", file=("video.mp4", bytes(20 * 1024 * 1024 + 1)))
         await says(w.staff, 1, "Client, Oleg", "Here", "File:", w=w)
         if client == "telegram":
@@ -171,6 +174,7 @@ async def test_a_text_too_long_to_type_is_taken_from_a_file(
         await _brought(w, "https://otzovik.com/review_7.html Cold coffee")
         await w.staff.thread(1)
         await w.until(lambda: "Take" in w.staff.buttons(1))
+        await w.placed(1)
         await w.staff.reply("anna", 1, "a" * over)
         await w.until(lambda: asked in " ".join(refusals(w.staff, "anna", 1)))
         assert (await w.case(1)).n == 0
@@ -228,6 +232,7 @@ async def test_a_thread_that_people_deleted_is_made_anew(desk: Opened, staff: st
             await w.until(lambda: w.client.texts(1), what="the topic anew")
         second = await side.thread(1)
         assert second != first
+        await w.placed(1)
         await w.until(lambda: any("was deleted, so here it is again" in text for text in side.room_texts()))
         again = [m for m in side._chat()["messages"] if "was deleted, so here it is again" in m["text"]]
         assert f"/{second}" in again[0]["html"], "with a link to the new one"

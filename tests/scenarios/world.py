@@ -18,6 +18,7 @@ import pytest
 from bot.build import App, Parts, build
 from bot.config import load
 from bot.run import serve
+from desk.people import Side
 from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.people import PATIENCE, SlackSide, Surface, TelegramSide
@@ -167,10 +168,21 @@ class World:
 
         return await self.until(there, within, f"case {number} {wanted}")
 
+    async def placed(self, number: int, side: Side = "staff") -> None:
+        """Wait until the desk knows a thread that people may see already: only then does it hear them there."""
+
+        async def there() -> bool:
+            async with self.app.store.read() as reader:
+                place = await reader.place(number, side)
+            return place is not None and bool(place.thread)
+
+        await self.until(there, what=f"a place for case {number}")
+
     async def proposed(self, text: str, number: int = 1, review: str | None = None) -> str:
         """A review has its reply in the client's hands, `Approve` being the next press; returns the review."""
         found = self.review() if review is None else review
         await self.staff.press("anna", number, "Take")
+        await self.placed(number)
         await self.staff.reply("anna", number, text)
         await self.staff.press("anna", number, "Send to client")
         await self.state(number, "in_approval")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from desk.errors import Retry
 from desk.ports import Done, Drop, Later, Park
-from desk.work import Prio, Work
+from desk.work import Prio, Row, Work
 from storage.store import SqlStore
 from tests.storage.helpers import START, Clock, Told, an_engine, put, rows, tat
 
@@ -221,3 +222,64 @@ async def test_later_without_counting_uses_up_no_attempt(timed: SqlStore, clock:
     await an_engine(timed, job).drain()
     assert len(job.ran) == 21
     assert await rows(timed, "state", "attempts") == [("done", 1)]
+
+
+async def test_what_follows_from_presses_leaves_half_the_burst_to_the_next_press(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 4, burst=6)
+    await put(timed, *(Work("step", {"card": n}, dest=ROOM, prio=Prio.TAKEN) for n in range(10)))
+    engine = an_engine(timed, job)
+    await engine.drain()
+    assert len(job.ran) == 3
+    await put(timed, *(Work("step", {"press": n}, dest=ROOM, prio=Prio.PERSON) for n in range(5)))
+    await engine.drain()
+    assert [p for p in job.payloads if "press" in p] == [{"press": n} for n in range(3)]
+
+
+async def test_calls_without_a_row_use_up_the_budget_too(timed: SqlStore, clock: Clock) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, 4)
+    async with timed.write() as unit:
+        await unit.spend(ROOM, 2)
+        await unit.spend("nobody limited this one")
+    await put(timed, Work("step", dest=ROOM))
+    assert await spent(timed, clock, job, 10) == [8]
+
+
+async def test_the_cosmetic_row_of_a_lane_is_overtaken_while_it_waits(timed: SqlStore, clock: Clock) -> None:
+    job = Told(Retry("server away", after=60))
+    await put(timed, Work("step", {"n": 1}, lane="l", prio=Prio.COSMETIC), Work("step", {"n": 2}, lane="l"))
+    engine = an_engine(timed, job)
+    await put(timed, Work("step", {"n": 3}, lane="l"), Work("step", {"n": 4}, lane="l", prio=Prio.COSMETIC))
+    await engine.drain()
+    assert job.payloads == [{"n": 2}], "a retry is in the way, cosmetic rows are not"
+    clock.forward(61)
+    await engine.drain()
+    assert [payload["n"] for payload in job.payloads] == [2, 2, 3, 1, 4]
+
+
+async def test_what_hangs_leaves_room_for_the_rest(store: SqlStore) -> None:
+    hanging, over = asyncio.Event(), asyncio.Event()
+    running: list[str] = []
+    job = Told()
+
+    async def hang(row: Row) -> None:
+        if row.dest.startswith("slack:"):
+            running.append(row.dest)
+            if len(running) >= 4:
+                hanging.set()
+            await over.wait()
+
+    job.fetching = hang
+    engine = an_engine(store, job, slots=16, share=4)
+    await put(store, *(Work("step", dest=f"slack:C{n}") for n in range(30)))
+    draining = asyncio.create_task(engine.drain())
+    await hanging.wait()
+    await put(store, *(Work("step", {"n": n}, dest=ROOM, prio=Prio.COSMETIC) for n in range(3)))
+    other = asyncio.create_task(engine.drain())
+    while len([row for row in job.ran if row.dest == ROOM]) < 3:  # noqa: ASYNC110 - whatever the order they run in
+        await asyncio.sleep(0.01)
+    assert len(running) < 8
+    over.set()
+    await asyncio.gather(draining, other)
+    assert len(job.ran) == 33

@@ -100,3 +100,14 @@ async def test_rounds_are_those_begun_posted_or_closed_within(store: SqlStore) -
         [begun] = [row for row in rows if row.case.id == ids["begun"]]
         assert (begun.round, begun.tone, begun.score) == (1, "negative", 0.9)
         assert await reader.rounds(["other"], START, START + day) == []
+
+
+async def test_many_mentions_are_found_together(store: SqlStore) -> None:
+    known = [a_mention(f"r{n}") for n in range(3)]
+    async with store.write() as unit:
+        for mention in known:
+            await unit.put_mention(mention, "negative", 0.9, "ai", START, None)
+    async with store.write() as unit:
+        found = await unit.mentions(a_mention(f"r{n}").key for n in range(1200))
+        assert {k: stored.mention for k, stored in found.items()} == {m.key: m for m in known}
+        assert await unit.mentions([]) == {}

@@ -1,0 +1,99 @@
+"""Whose turn it is to write."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from desk.work import Prio
+from storage.turns import Turns
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+class Queue:
+    """People and jobs that want to write; each holds its turn until it is told to go."""
+
+    def __init__(self, at_once: int = 1) -> None:
+        self.turns = Turns(at_once)
+        self.inside: list[str] = []
+        self.leave: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, name: str, prio: int = Prio.CARD) -> None:
+        self.leave[name] = asyncio.Event()
+        self.tasks[name] = asyncio.create_task(self._write(name, prio))
+        await settled()
+
+    async def _write(self, name: str, prio: int) -> None:
+        async with self.turns.turn(prio):
+            self.inside.append(name)
+            await self.leave[name].wait()
+        self.inside.remove(name)
+
+    async def go(self, name: str) -> None:
+        self.leave[name].set()
+        await settled()
+
+    async def cancel(self, name: str) -> None:
+        self.tasks[name].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await self.tasks[name]
+        await settled()
+
+
+async def test_a_press_goes_before_what_came_earlier() -> None:
+    queue = Queue()
+    for name in ("first", "second", "third"):
+        await queue.come(name)
+    await queue.come("press", Prio.PERSON)
+    for name in ("first", "press", "second", "third"):
+        assert queue.inside == [name]
+        await queue.go(name)
+    assert queue.inside == []
+
+
+async def test_only_so_many_at_once() -> None:
+    queue = Queue(at_once=2)
+    for name in ("a", "b", "c"):
+        await queue.come(name)
+    assert queue.inside == ["a", "b"]
+    await queue.go("a")
+    assert queue.inside == ["b", "c"]
+
+
+async def test_who_gives_up_waiting_is_passed_over() -> None:
+    queue = Queue()
+    for name in ("a", "b", "c"):
+        await queue.come(name)
+    await queue.cancel("b")
+    await queue.go("a")
+    assert queue.inside == ["c"]
+
+
+async def test_a_turn_given_to_somebody_cancelled_at_that_moment_is_not_lost() -> None:
+    queue = Queue()
+    for name in ("a", "b", "c"):
+        await queue.come(name)
+    queue.leave["a"].set()
+    while not queue.tasks["a"].done():
+        await asyncio.sleep(0)
+        if not queue.inside:
+            queue.tasks["b"].cancel()
+    await settled()
+    assert queue.tasks["b"].cancelled() or "b" in queue.inside
+    if queue.tasks["b"].cancelled():
+        assert queue.inside == ["c"]
+
+
+async def test_a_failed_transaction_gives_its_turn_back() -> None:
+    turns = Turns(1)
+    with pytest.raises(ValueError, match="broken"):
+        async with turns.turn(Prio.CARD):
+            raise ValueError("broken")
+    async with turns.turn(Prio.CARD):
+        pass
