@@ -1,5 +1,5 @@
-# make install | test | demo | run | fmt | lock
-# PYTHON=python3.12 picks the interpreter, ARGS="…" goes to demo and run, PYTEST_ARGS="…" to pytest.
+# make install | test | demo | run | bench | fmt | lock
+# PYTHON=python3.12 picks the interpreter, ARGS="…" goes to demo, run and bench, PYTEST_ARGS="…" to pytest.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -9,7 +9,7 @@ PYTHON ?=
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install test demo run fmt lock
+.PHONY: help install test demo run bench fmt lock
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +45,10 @@ demo: install
 
 run: install
 	@exec $(BIN)/replydesk run $(ARGS)
+
+# The figures of docs/performance.md; ARGS=burst plays sixty reviews at once under Telegram's real limit (ten minutes).
+bench: install
+	@$(BIN)/python -m bench $(ARGS)
 
 fmt: install
 	$(BIN)/ruff check --fix --quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,8 @@ class Rounds:
             await self._schedules.fire_due(self._work)
             self.last_fired = self._now()
             following = await self._schedules.next()
+        except asyncio.CancelledError:
+            return  # the desk stops; the scheduler would log it as a failure
         except Exception:
             log.exception("schedules could not be looked at; the next look is in %s", LOOK)
             following = None

@@ -188,7 +188,10 @@ class Unit(Protocol):
         ...
 
     async def spend(self, dest: str, tokens: int = 1) -> None:
-        """Calls that were made to a limited destination without a row, or beyond the one its row paid for."""
+        """Calls that were made to a limited destination without a row, or beyond the one its row paid for.
+
+        Negative: calls that were paid for and not made.
+        """
         ...
 
     async def unpark(self, group: str, done: bool) -> int:

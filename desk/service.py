@@ -295,7 +295,7 @@ async def apply(unit: Unit, decision: Decision) -> None:
 async def announce(unit: Unit, room: str) -> None:
     """One more new case: a summary if there are many, or a line in the one that stands there.
 
-    Asked here and not when the message leaves: a row that turns out to be unwanted has used up a token of the room.
+    Asked here and not when the message leaves: work that turns out to be unwanted has waited for a token of the room.
     """
     current = await burst(unit, room)
     if current is not None:

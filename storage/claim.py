@@ -47,12 +47,15 @@ def first_in_lane() -> ColumnElement[bool]:
     """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken.
 
     Cosmetic rows come after all others of their lane: in a crowded room one waits for long, and nobody should with it.
+    One that may have been sent has its place by number like any other, or it and those behind it would wait for each
+    other.
     """
     other = work.alias("other")
     states: list[Any] = [literal_column(f"'{state}'") for state in ("ready", "running", "parked")]
-    cosmetic, other_cosmetic = (table.c.prio >= int(Prio.COSMETIC) for table in (work, other))
-    idle = and_(other.c.state == literal_column("'ready'"), other.c.effect_state.is_(None))
-    overtaken = and_(other_cosmetic, idle, ~cosmetic)
+    cosmetic, other_cosmetic = (
+        and_(table.c.prio >= int(Prio.COSMETIC), table.c.effect_state.is_(None)) for table in (work, other)
+    )
+    overtaken = and_(other_cosmetic, other.c.state == literal_column("'ready'"), ~cosmetic)
     before = or_(and_(other.c.id < work.c.id, ~overtaken), and_(cosmetic, ~other_cosmetic))
     same_lane = and_(other.c.lane == work.c.lane, other.c.lane != literal_column("''"))
     return ~exists().where(same_lane, other.c.state.in_(states), before)

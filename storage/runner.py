@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from desk.errors import DeskError, Retry, Unsure
-from desk.ports import Call, Done, Effect, Job, Later, Park, Probe, Verdicts
+from desk.ports import Call, Done, Drop, Effect, Job, Later, Park, Probe, Verdicts
 from desk.work import Row
 from storage import queue
 from storage.codec import pack, unpack
@@ -156,7 +156,13 @@ class Runner:
                 await self._journal(unit, held, call)
                 return call
             await self._settle(unit, held, call)
+            await self._refund(unit, held, call)
             return None
+
+    async def _refund(self, unit: SqlUnit, held: Held, verdict: Verdicts) -> None:
+        """A message that shows already what it would be redrawn to costs its room nothing."""
+        if held.row.dest and isinstance(verdict, (Done, Drop)):
+            await unit.spend(held.row.dest, -1)
 
     async def _journal(self, unit: SqlUnit, held: Held, call: Call) -> None:
         """Before anything leaves: that it may have left, and what."""

@@ -81,7 +81,7 @@ async def test_the_buttons_of_the_whole_way(desk: Opened, staff: str, client: st
         await w.staff.press("anna", 1, "Send to client")
         await shows(w.client, 1, "Approve", "Edit", "Ask for changes", "Do not reply", w=w)
         await w.client.press("marta", 1, "Edit", text=EDITED)
-        await says(w.client, 1, "Your edit, version 3", EDITED, w=w)
+        await says(w.client, 1, "Version 3, edited by Marta", EDITED, w=w)
         await says(w.staff, 1, "Version 3", "edited by the client", EDITED, w=w)
         assert (await w.state(1, "in_approval")).approvals == ()
 

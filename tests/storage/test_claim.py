@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.build import group_pace
 from desk.errors import Retry
 from desk.ports import Done, Drop, Later, Park
 from desk.work import Prio, Row, Work
@@ -234,6 +235,32 @@ async def test_what_follows_from_presses_leaves_half_the_burst_to_the_next_press
     await put(timed, *(Work("step", {"press": n}, dest=ROOM, prio=Prio.PERSON) for n in range(5)))
     await engine.drain()
     assert [p for p in job.payloads if "press" in p] == [{"press": n} for n in range(3)]
+
+
+async def test_five_presses_find_a_token_each_whenever_they_come(timed: SqlStore, clock: Clock) -> None:
+    gap, burst = group_pace(20)
+    job = Told()
+    await timed.ensure_dest(ROOM, gap, burst)
+    await put(timed, *(Work("step", {"card": n}, dest=ROOM, prio=Prio.CARD) for n in range(60)))
+    times = await spent(timed, clock, job, 62)
+    await put(timed, *(Work("step", {"press": n}, dest=ROOM, prio=Prio.PERSON) for n in range(5)))
+    await an_engine(timed, job).drain()
+    assert [p for p in job.payloads if "press" in p] == [{"press": n} for n in range(5)]
+    times += [62.0] * 5 + [62 + second for second in await spent(timed, clock, job, 60)]
+    assert most_in_a_window(times) <= 19
+
+
+@pytest.mark.parametrize("per_minute", [1, 2, 3, 5, 20, 30])
+async def test_people_and_backlog_together_stay_within_the_budget(
+    timed: SqlStore, clock: Clock, per_minute: int
+) -> None:
+    job = Told()
+    await timed.ensure_dest(ROOM, *group_pace(per_minute))
+    await put(timed, *(Work("step", dest=ROOM, prio=Prio.CARD) for _ in range(60)))
+    later = START + timedelta(seconds=40)
+    await put(timed, *(Work("step", dest=ROOM, prio=Prio.PERSON, run_at=later) for _ in range(20)))
+    times = await spent(timed, clock, job, 120)
+    assert most_in_a_window(times) <= per_minute
 
 
 async def test_calls_without_a_row_use_up_the_budget_too(timed: SqlStore, clock: Clock) -> None:

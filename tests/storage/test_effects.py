@@ -302,3 +302,22 @@ def test_fields_of_an_older_version_are_let_go() -> None:
     packed = pack(Author("u1"))
     packed["v"]["shoe_size"] = 42
     assert unpack(packed) == Author("u1")
+
+
+class Shown(World):
+    """Every other message shows already what it would be redrawn to."""
+
+    async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        call = await super().prepare(unit, row)
+        return Done("as it was") if len(self.prepared) % 2 else call
+
+
+async def test_what_need_not_be_sent_costs_no_token(timed: SqlStore, clock: Clock) -> None:
+    world = Shown()
+    await timed.ensure_dest("room", 10)
+    await put(timed, *(Work("reply", {"text": str(n)}, dest="room") for n in range(6)))
+    engine = an_engine(timed, effect=world)
+    for sent in (["1"], ["1", "3"], ["1", "3", "5"]):
+        await engine.drain()
+        assert world.sent == sent
+        clock.forward(10)
