@@ -18,7 +18,7 @@ log = logging.getLogger("replydesk")
 LOOK_AT_FILE = 2.0
 """Seconds between two looks at config.toml's time of change."""
 
-DEAF_WITHIN, STOP_WITHIN = 2.0, 5.0
+DEAF_WITHIN, STOP_WITHIN = 2.0, 4.0
 """Seconds for what was taken in to be answered, and for what runs to finish; the rest is handed back.
 
 Together with closing they stay well under the ten in which the process ends (contract §2), on a busy machine too.

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from desk.ports import Effect, Job, Probe
 from storage import claim, queue
 from storage.queue import Held
-from storage.runner import Runner, Settled, backoff, no_probe, reason
+from storage.runner import GIVE_BACK, Runner, Settled, backoff, no_probe, reason
 from storage.store import SqlStore, Waiting
 
 log = logging.getLogger("replydesk.engine")
@@ -182,4 +182,4 @@ class Engine(Runner):
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=1.0)
+            await asyncio.wait(left, timeout=GIVE_BACK)

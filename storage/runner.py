@@ -26,6 +26,9 @@ log = logging.getLogger("replydesk.engine")
 Settled = Callable[[Row, Verdicts, float], None]
 """Told of each verdict after its commit: row, verdict, seconds since the claim. For metrics."""
 
+GIVE_BACK = 2.0
+"""Seconds a cancelled row gets to be handed back; else its lease runs out."""
+
 LONGEST_BACKOFF = 600.0
 FETCH_TIMEOUT = 300.0
 """Seconds for one reading of the outside, all its pages; past it something hangs and the lane should not."""
@@ -96,7 +99,8 @@ class Runner:
         except Lost:
             log.warning("%s %s: lease lost, nothing written", row.kind, row.id)
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._give_back(held)))
+            # Not for ever: a store that is going away itself must not keep a cancelled task alive.
+            await asyncio.wait({asyncio.ensure_future(self._give_back(held))}, timeout=GIVE_BACK)
             raise
         except Exception:
             log.exception("%s %s: left to its lease", row.kind, row.id)

@@ -99,7 +99,7 @@ async def test_nothing_is_said_about_a_case_that_was_answered_in_time(desk: Open
         await w.until(lambda: any("50 %" in text for text in w.staff.texts(2)))
         assert "warned" not in await w.events(1)
         assert not any("of the time is gone" in text for text in w.staff.texts(1) + w.client.texts(1))
-        assert any("within the target" in text for text in w.staff.texts(1))
+        await w.until(lambda: any("within the target" in text for text in w.staff.texts(1)))
 
 
 async def test_after_a_stop_only_the_highest_mark_is_announced_and_a_clock_set_back_repeats_none(desk: Opened) -> None:

@@ -18,7 +18,7 @@ from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import wait_for
-from tests.scenarios.world import TELEGRAM_IDS, _side, a_sandbox, write_config
+from tests.scenarios.world import SLOW, TELEGRAM_IDS, _side, a_sandbox, write_config
 
 PATIENCE = 30.0
 """Seconds for a process to start, on a machine that does other things too."""
@@ -105,7 +105,7 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             desk.signal(signal.SIGTERM)
             status, seconds = await desk.ends()
             assert status == 0, desk.said
-            assert seconds < 10
+            assert seconds < 10 * SLOW
             assert "Take" not in staff.buttons(2), "its card was on its way"
             assert not any("Traceback" in line or world.TELEGRAM_TOKEN in line for line in desk.said)
         rewritten(path, "\ntarged = 5", "")
@@ -114,7 +114,7 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             await wait_for(lambda: "Take" in staff.buttons(2), "what was in flight is there", PATIENCE)
             desk.signal(signal.SIGINT)
             status, seconds = await desk.ends()
-            assert (status, seconds < 10) == (0, True)
+            assert (status, seconds < 10 * SLOW) == (0, True)
 
 
 def leave(made: Sandbox, text: str) -> None:
