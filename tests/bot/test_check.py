@@ -330,6 +330,7 @@ async def test_a_surprise_hides_nothing_and_quotes_nothing(outside, monkeypatch)
 @pytest.mark.parametrize("terminal", [True, False])
 async def test_what_takes_long_shows_who_is_asked_on_a_terminal_only(outside, monkeypatch, terminal):
     monkeypatch.setattr(online, "QUIET", 0.01)
+    monkeypatch.setenv("TERM", "xterm-256color")  # on a dumb terminal nothing moves, as it should
     outside.sandbox.telegram.fail("getMe", ("delay", 0.3))
     screen = io.StringIO()
     await outside.faults(console=Console(file=screen, force_terminal=terminal))
