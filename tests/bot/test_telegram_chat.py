@@ -71,9 +71,11 @@ async def test_an_edit_redraws_text_and_buttons(desk: Bench, chat: Chat):
     assert (last(desk, thread)["text"], last(desk, thread)["buttons"]) == ("taken", [])
 
 
-async def test_the_same_edit_again_is_success(chat: Chat):
+async def test_the_same_edit_again_is_success(desk: Bench, chat: Chat):
     sent = await chat.send(ROOM, "", drawing("card"), "k")
     await chat.edit(ROOM, sent.message, drawing("card"))
+    last = [call for call in desk.telegram.calls if call.method == "editMessageText"][-1]
+    assert "message is not modified" in last.error
 
 
 async def test_a_text_too_long_comes_whole_as_a_file_before_its_message(desk: Bench, chat: Chat):
