@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -14,8 +15,9 @@ Opened = Callable[..., AbstractAsyncContextManager[World]]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+def desk(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Opens a running desk: `async with desk(staff="slack", client="telegram") as world`. SQLite unless told."""
+    shutil.copy(sqlite_template, tmp_path / "desk.db")
     database = f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}"
     return partial(_open, tmp_path, database, monkeypatch)
 

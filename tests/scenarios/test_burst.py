@@ -65,7 +65,7 @@ every = "1s"
 """
 
 
-SHORT_MINUTE, QUARTER = 3.0, 15.0
+SHORT_MINUTE, QUARTER = 2.5, 15.0
 """Seconds. In a quarter of a minute a token comes every 1.15 s: who has to wait for one is seen to wait."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -91,18 +90,19 @@ async def test_leases_are_renewed_while_work_runs(store: SqlStore) -> None:
     assert await rows(store, "state", "attempts") == [("done", 1)]
 
 
-async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(store: SqlStore) -> None:
+async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.engine.POLL", 3600.0)  # what is done was woken for, not found by the poll
     job = Told()
     engine = an_engine(store, job)
     running = asyncio.create_task(engine.run())
     await asyncio.sleep(0.05)
-    began = time.monotonic()
     await put(store, Work("step", {"n": 1}, lane="l"), Work("step", {"n": 2}, lane="l"))
     await until(lambda: len(job.ran) == 2)
     async with store.write() as unit:
         await unit.enqueue(Work("step", run_at=unit.now + timedelta(seconds=0.2)))
     await until(lambda: len(job.ran) == 3)
-    assert time.monotonic() - began < 0.9, "woken, not found by the poll"
     await engine.stop()
     await running
 

@@ -29,15 +29,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield started
 
 
+TRIES = 3
+
+
 async def killed_at(point: str, trouble: str, new_store: Stores, world: World, engine: str = "engine") -> list[str]:
-    """What the platform shows after a desk was killed at the point and another one took over."""
-    url = await new_store()
-    mention = f"{trouble}:{Path(url).name}:{point}:{engine}"
-    await approve(url, mention)
-    first, second = await live_and_die(Orders(url, world.address, point, engine=engine))
-    assert first == (0 if (trouble, point) in NEVER_REACHED else -signal.SIGKILL)
-    assert second == 0
-    return world.published(mention)
+    """What the platform shows after a desk was killed at the point and another one took over.
+
+    A busy machine leads a desk past its point, by way of a time-out and of reading back: then another one is tried.
+    """
+    last = 0 if (trouble, point) in NEVER_REACHED else -signal.SIGKILL
+    for _ in range(TRIES):
+        url = await new_store()
+        mention = f"{trouble}:{Path(url).name}:{point}:{engine}"
+        await approve(url, mention)
+        first, second = await live_and_die(Orders(url, world.address, point, engine=engine))
+        assert second == 0
+        if first == last:
+            return world.published(mention)
+    raise AssertionError(f"no desk died at {point} over {trouble}")
 
 
 @pytest.mark.parametrize("point", POINTS)
