@@ -31,6 +31,7 @@ from desk.showing import Answer, Breaches, Draw, File, Open, SayIt, Shows, Summa
 from desk.suggesting import Suggest
 from desk.work import LEASES, Row
 from storage.engine import Engine
+from storage.pace import quick_gap
 from storage.runner import no_probe
 from storage.store import SqlStore, open_store
 
@@ -111,8 +112,8 @@ class App:
 
     async def pace(self) -> None:
         """Tell the store how fast each room and each account may be written to."""
-        for name, gap, burst in paces(self.config, self.live.current, self.sources, self.minute):
-            await self.store.ensure_dest(name, gap, burst)
+        for name, gap, burst, quick in paces(self.config, self.live.current, self.sources, self.minute):
+            await self.store.ensure_dest(name, gap, burst, quick)
 
     async def close(self) -> None:
         await self.sources.close()
@@ -129,18 +130,22 @@ def group_pace(per_minute: int, minute: float = 60.0) -> tuple[float, int]:
     return minute / max(1, per_minute - 1 - burst), burst
 
 
-def paces(config: Config, directory: Directory, sources: Sources, minute: float = 60.0) -> list[tuple[str, float, int]]:
-    """(destination, gap in seconds, burst) of every room and account."""
-    telegram = group_pace(config.telegram.group_per_minute if config.telegram else 20, minute)
-    found = [
-        (room, *(telegram if room.startswith("telegram:") else (SLACK_GAP, SLACK_BURST)))
+Pace = tuple[str, float, int, float]
+
+
+def paces(config: Config, directory: Directory, sources: Sources, minute: float = 60.0) -> list[Pace]:
+    """(destination, gap in seconds, burst, gap while nobody acts) of every room and account."""
+    allowed = config.telegram.group_per_minute if config.telegram else 20
+    telegram = (*group_pace(allowed, minute), quick_gap(allowed, minute))
+    found: list[Pace] = [
+        (room, *(telegram if room.startswith("telegram:") else (SLACK_GAP, SLACK_BURST, 0.0)))
         for room in sorted(_rooms(directory))
     ]
     for source in directory.sources():
         ref = sources.ref(source.key)
         if ref is not None:
             key = ":".join(("platform", source.brand, source.platform, ref.platform.account))
-            found.append((key, 60 / ref.platform.card.pace, ACCOUNT_BURST))
+            found.append((key, 60 / ref.platform.card.pace, ACCOUNT_BURST, 0.0))
     return found
 
 

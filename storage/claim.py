@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Case,
     ColumnElement,
     Select,
     Update,
@@ -24,23 +23,14 @@ from sqlalchemy import (
 )
 
 from desk.work import Prio
+from storage import pace
 from storage.tables import dest, work
 from storage.types import Utc
-from storage.waiting import after, is_in, ready
-
-TICK = 1e-6
-"""Seconds. Sums of floats near 2**31 are off by less; without it a token is refused at the very moment it is due."""
+from storage.waiting import is_in, ready
 
 
 def seconds(moment: datetime) -> float:
     return moment.timestamp()
-
-
-def allowance(prio: ColumnElement[int]) -> Case[float]:
-    """Seconds a destination may be used ahead of its pace. The backlog leaves a burst to people; what follows from
-    their presses, and alarms, leave half of it, so that the next press finds a token however many cards were taken."""
-    burst = (dest.c.burst - 1) * dest.c.gap
-    return case((prio <= int(Prio.SUMMARY), burst), (prio <= int(Prio.ALARM), burst / 2), else_=0.0)
 
 
 def first_in_lane() -> ColumnElement[bool]:
@@ -67,7 +57,7 @@ def not_of(sort: str) -> ColumnElement[bool]:
 
 
 def _token(now: datetime) -> ColumnElement[bool]:
-    return or_(dest.c.name.is_(None), dest.c.tat <= seconds(now) + allowance(work.c.prio) + TICK)
+    return or_(dest.c.name.is_(None), pace.has_token(work.c.prio, seconds(now)))
 
 
 def _order(of: Any) -> tuple[Any, ...]:
@@ -108,13 +98,6 @@ def claim(
     )
 
 
-def take_token(name: str, prio: int, now: datetime) -> Update:
-    """Touches one row, or none where the destination has no token left."""
-    at = seconds(now)
-    free = dest.c.tat <= at + allowance(literal(int(prio))) + TICK
-    return update(dest).where(dest.c.name == name, free).values(tat=after(1, at))
-
-
 def unclaim(ids: Sequence[int]) -> Update:
     return (
         update(work)
@@ -129,11 +112,11 @@ def next_run(kinds: Iterable[str], now: datetime) -> Select[Any]:
 
 def next_token(kinds: Iterable[str], now: datetime) -> Select[Any]:
     """Seconds since 1970 at which the next row that is due gets a token."""
-    free_at = dest.c.tat - allowance(work.c.prio)
+    free_at = pace.free_at(work.c.prio, seconds(now))
     return (
         select(func.min(free_at))
         .select_from(work.join(dest, dest.c.name == work.c.dest))
-        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), free_at > seconds(now) + TICK)
+        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), free_at > seconds(now) + pace.TICK)
     )
 
 

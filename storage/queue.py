@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from desk.ports import Done, Drop, Later, Park, Verdicts
 from desk.work import Row
-from storage import claim
+from storage import claim, pace
 from storage.merging import merged
 from storage.tables import dest, work
 from storage.unit import SqlUnit
@@ -103,7 +103,7 @@ async def _pay(unit: SqlUnit, rows: Sequence[Any]) -> set[int]:
     known = {row.name for row in await unit.rows(limited)} if names else set()
     without = set()
     for row in sorted((row for row in rows if row.dest in known), key=lambda row: str(row.dest)):
-        if not await unit.change(claim.take_token(row.dest, row.prio, unit.now)):
+        if not await unit.change(pace.take_token(row.dest, row.prio, claim.seconds(unit.now))):
             without.add(row.id)
     return without
 
@@ -232,4 +232,5 @@ async def hold_dest(unit: SqlUnit, dest_name: str, after: float) -> None:
     until = claim.seconds(unit.now) + after
     await unit.db.execute(insert_dest(unit, dest_name, 0.0, 1, 0.0).on_conflict_do_nothing())
     pushed = until + (dest.c.burst - 1) * dest.c.gap
-    await unit.db.execute(update(dest).where(dest.c.name == dest_name, dest.c.tat < pushed).values(tat=pushed))
+    held = {"tat": pushed, "acted_at": until}
+    await unit.db.execute(update(dest).where(dest.c.name == dest_name, dest.c.tat < pushed).values(held))

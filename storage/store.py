@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from desk.case import Case
 from desk.errors import Retry
+from desk.scope import Scope
 from desk.work import Prio
 from storage import claim, queue
 from storage.database import Database, alone, crossed, listen
@@ -53,15 +54,15 @@ class SqlStore:
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def write(self, prio: int = Prio.PERSON) -> AsyncIterator[SqlUnit]:
-        """`prio`: who goes first when many want to write.
+    async def write(self, prio: int = Prio.PERSON, scope: Scope | None = None) -> AsyncIterator[SqlUnit]:
+        """`prio`: who goes first when many want to write. Without a scope no client's data can be touched.
 
         Raises desk.errors.Retry where PostgreSQL gave this transaction up in favour of another.
         """
         try:
             async with self.database.writing(prio) as connection:
                 began = time.monotonic()
-                unit = SqlUnit(connection, await self.database.now(connection), began, self._rules_of)
+                unit = SqlUnit(connection, await self.database.now(connection), began, self._rules_of, scope=scope)
                 yield unit
                 if unit.stirred:
                     await self.database.notify(connection)
@@ -75,9 +76,9 @@ class SqlStore:
             self._wake()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[SqlReader]:
+    async def read(self, scope: Scope | None = None) -> AsyncIterator[SqlReader]:
         async with self.database.reader.begin() as connection:
-            yield SqlReader(connection, self._rules_of)
+            yield SqlReader(connection, self._rules_of, scope)
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each commit that added or hastened work, here or elsewhere; returns how to end it."""
@@ -111,14 +112,15 @@ class SqlStore:
 
     # Work
 
-    async def ensure_dest(self, name: str, gap: float, burst: int = 1) -> None:
+    async def ensure_dest(self, name: str, gap: float, burst: int = 1, quick: float = 0.0) -> None:
         """Limit a destination: one token each `gap` seconds, `burst` of them at once for people and alarms.
 
         In any window of T seconds no more than T / gap + burst rows are sent there, T / gap of them from the backlog.
+        `quick`: the gap while nobody acts (storage.pace); 0: there is no such pace.
         """
         async with self.write() as unit:
-            known = insert_dest(unit, name, gap, burst, 0.0)
-            pace = {"gap": gap, "burst": burst}
+            known = insert_dest(unit, name, gap, burst, 0.0, quick)
+            pace = {"gap": gap, "burst": burst, "quick": quick}
             await unit.db.execute(known.on_conflict_do_update(index_elements=["name"], set_=pace))
 
     async def pause(self, kinds: Iterable[str]) -> float | None:

@@ -353,6 +353,9 @@ dest = Table(
     Column("burst", Integer, nullable=False),
     # Seconds since 1970, not a time: the claim computes with it in one statement on both stores.
     Column("tat", Double, nullable=False, server_default="0"),
+    Column("quick", Double, nullable=False, server_default="0"),
+    Column("acted_at", Double, nullable=False, server_default="0"),
+    Column("rush_until", Double, nullable=False, server_default="0"),
 )
 
 schedules = Table(

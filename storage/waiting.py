@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, literal_column, select, text, update
 
 from desk.work import Prio, Work
+from storage import pace
 from storage.merging import merged
 from storage.part import Part
 from storage.tables import READY, dest, once, places, posts, sayings, work
@@ -108,7 +109,7 @@ class WorkPart(OncePart):
 
     async def spend(self, dest_name: str, tokens: int = 1) -> None:
         used = update(dest).where(dest.c.name == dest_name)
-        await self.db.execute(used.values(tat=after(tokens, self.now.timestamp())))
+        await self.db.execute(used.values(tat=pace.after(tokens, self.now.timestamp())))
 
     async def unpark(self, group: str, done: bool) -> int:
         values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
@@ -147,13 +148,8 @@ def _below(prio: int) -> ColumnElement[bool]:
     return (work.c.prio > int(prio)) & (work.c.prio < int(Prio.COSMETIC))
 
 
-def after(tokens: int, at: float) -> ColumnElement[float]:
-    """A destination's mark (GCRA's theoretical arrival time) once so many tokens are used at `at`."""
-    return case((dest.c.tat > at, dest.c.tat), else_=at) + tokens * dest.c.gap
-
-
-def insert_dest(part: Part, name: str, gap: float, burst: int, tat: float) -> Any:
-    return part.insert(dest).values(name=name, gap=gap, burst=burst, tat=tat)
+def insert_dest(part: Part, name: str, gap: float, burst: int, tat: float, quick: float = 0.0) -> Any:
+    return part.insert(dest).values(name=name, gap=gap, burst=burst, quick=quick, tat=tat)
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:

@@ -19,11 +19,14 @@ from bot.build import App, Parts, build
 from bot.config import load
 from bot.run import serve
 from desk.people import Side
+from desk.scope import Scope
 from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.people import PATIENCE, SlackSide, Surface, TelegramSide
 
 T = TypeVar("T")
+
+WHOLE = Scope.everything("a test looks at all of it")
 
 CLIENT_GROUP = -1001000000002
 STAFF_CHANNEL = "C0STAFF"
@@ -156,8 +159,8 @@ class World:
             await asyncio.sleep(0.02)
 
     async def case(self, number: int) -> Any:
-        async with self.app.store.read() as reader:
-            return await reader.case(number, ["acme-coffee"])
+        async with self.app.store.read(WHOLE) as reader:
+            return await reader.case(number)
 
     async def state(self, number: int, wanted: str, within: float = PATIENCE) -> Any:
         """Wait until a case is in a state."""
@@ -172,7 +175,7 @@ class World:
         """Wait until the desk knows a thread that people may see already: only then does it hear them there."""
 
         async def there() -> bool:
-            async with self.app.store.read() as reader:
+            async with self.app.store.read(WHOLE) as reader:
                 place = await reader.place(number, side)
             return place is not None and bool(place.thread)
 
@@ -190,7 +193,7 @@ class World:
 
     async def events(self, number: int) -> list[str]:
         """Kinds of what happened to a case, oldest first."""
-        async with self.app.store.read() as reader:
+        async with self.app.store.read(WHOLE) as reader:
             return [event.kind for event in await reader.events(number)]
 
     async def hasten(self, group: str) -> None:
@@ -309,6 +312,7 @@ def write_config(
     **values: Any,
 ) -> Path:
     (folder / "play.json").write_text(json.dumps(made.site.service_account()))
+    (folder / "play.json").chmod(0o600)
     for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
     filled = {

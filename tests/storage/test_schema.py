@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -33,8 +34,9 @@ def described(connection: Connection) -> set[Any]:
     """The schema as the database itself tells it, partial indexes with their conditions."""
     if connection.dialect.name == "postgresql":
         return {tuple(row) for query in POSTGRES for row in connection.execute(text(query))}
-    lines = (line for (sql,) in connection.execute(text(SQLITE)) for line in sql.replace("\t", "").split("\n"))
-    return {line.strip().rstrip(",").strip() for line in lines}
+    # A column that was added later stands on the line of the one before it.
+    texts = (sql.replace("\t", "") for (sql,) in connection.execute(text(SQLITE)))
+    return {line.strip().rstrip(",").strip() for sql in texts for line in re.split(r"\n|, (?![^(]*\))", sql)}
 
 
 async def ask(url: str, question: Callable[[Connection], Any]) -> Any:

@@ -1,0 +1,154 @@
+"""One group's twenty calls a minute: all of them for the backlog while nobody acts, room for people when they do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import literal, select, update
+
+from bot.build import group_pace
+from desk.work import Prio, Work
+from storage import pace
+from storage.queue import hold_dest
+from storage.store import SqlStore, open_store
+from storage.tables import dest
+from storage.unit import SqlUnit
+from tests.storage.helpers import START, Clock, Told, an_engine, put
+
+ROOM = "telegram:-1001"
+ALLOWED, MINUTE = 20, 60.0
+Calls = list[tuple[float, Prio]]
+
+
+@pytest.fixture
+async def store(sqlite_url: str) -> AsyncIterator[SqlStore]:
+    """Thousands of statements: on the quick store. That both reckon alike is shown by one of the tests."""
+    opened = await open_store(sqlite_url)
+    yield opened
+    await opened.close()
+
+
+async def free_at(unit: SqlUnit, prio: Prio, at: float) -> float:
+    found: float = await unit.value(select(pace.free_at(literal(int(prio)), at)).where(dest.c.name == ROOM))
+    return found
+
+
+async def played(store: SqlStore, presses: list[float], seconds: float, calls: int = 10_000) -> tuple[Calls, Calls]:
+    """A backlog without end, and people who press at these moments. What was sent when, in seconds from the start, and
+    how long each press waited."""
+    await store.ensure_dest(ROOM, *group_pace(ALLOWED), pace.quick_gap(ALLOWED))
+    zero, at, sent, waited, left = START.timestamp(), 0.0, [], [], sorted(presses)
+    async with store.write() as unit:
+        while at < seconds and len(sent) < calls:
+            prio = Prio.PERSON if left and left[0] <= at else Prio.CARD
+            if await unit.change(pace.take_token(ROOM, prio, zero + at)):
+                sent.append((at, prio))
+                if prio is Prio.PERSON:
+                    waited.append((at - left.pop(0), prio))
+                continue
+            following = await free_at(unit, prio, zero + at) - zero
+            at = min(max(following, at + 0.001), at + 1.0, *left[:1] if prio is Prio.CARD else [])
+    return sent, waited
+
+
+JITTER = 0.25
+"""Seconds by which the network may bring calls closer together."""
+
+
+def most_in_a_minute(calls: Calls) -> int:
+    times = [at for at, _ in calls]
+    return max(sum(start <= at < start + MINUTE + JITTER for at in times) for start in times)
+
+
+async def test_a_backlog_that_nobody_touches_uses_nearly_all_that_is_allowed(store: SqlStore) -> None:
+    """Of ten minutes and more; the first one leaves room for people, who have just been told."""
+    sent, _ = await played(store, [], 900)
+    since = [at for at, _ in sent if at >= MINUTE]
+    assert (len(since) - 1) / (since[-1] - since[0]) * MINUTE >= 0.95 * ALLOWED
+    assert most_in_a_minute(sent) <= ALLOWED
+
+
+async def test_a_late_claim_does_not_slow_the_backlog_down(timed: SqlStore) -> None:
+    quick = pace.quick_gap(ALLOWED)
+    await timed.ensure_dest(ROOM, *group_pace(ALLOWED), quick)
+    at = began = START.timestamp() + 1000
+    async with timed.write() as unit:
+        await unit.db.execute(update(dest).values(tat=at))
+        for _ in range(100):
+            assert await unit.change(pace.take_token(ROOM, Prio.CARD, at))
+            at = await free_at(unit, Prio.CARD, at) + 0.05 * quick
+    assert at - began < 100 * quick + 1
+
+
+PRESSES = {
+    "one after a long silence": [150.0],
+    "five a minute": [5.0 + 12 * n for n in range(16)],
+    "five at once, after somebody was there": [130.0, *[150.0] * 5],
+    "two at once after a long silence": [150.0, 150.0],
+    "a crowd": [150 + n / 10 for n in range(60)],
+    "now and then": [70.0 * n for n in range(1, 4)],
+}
+
+
+@pytest.mark.parametrize("presses", PRESSES.values(), ids=PRESSES)
+async def test_no_minute_sees_more_than_is_allowed(store: SqlStore, presses: list[float]) -> None:
+    sent, _ = await played(store, presses, 260)
+    assert most_in_a_minute(sent) <= ALLOWED
+
+
+async def test_both_stores_reckon_alike(timed: SqlStore, store: SqlStore) -> None:
+    presses = PRESSES["now and then"]
+    here, there = [[(round(at, 2), prio) for at, prio in (await played(s, presses, 150))[0]] for s in (store, timed)]
+    assert here == there
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_minute_sees_more_than_is_allowed_whoever_presses_when(store: SqlStore, seed: int) -> None:
+    chance = random.Random(seed)
+    gaps = [chance.expovariate(1 / chance.choice((0.5, 5, 80))) for _ in range(30)]
+    presses = [sum(gaps[: n + 1]) for n in range(30)]
+    sent, _ = await played(store, presses, 260)
+    assert most_in_a_minute(sent) <= ALLOWED
+
+
+@pytest.mark.parametrize("name", ["one after a long silence", "five a minute", "now and then"])
+async def test_a_press_is_shown_within_a_second_while_the_backlog_runs(store: SqlStore, name: str) -> None:
+    _, waited = await played(store, PRESSES[name], 260)
+    assert max(seconds for seconds, _ in waited) < 1.0
+
+
+async def test_whoever_presses_first_brings_the_room_for_the_next_ones(store: SqlStore) -> None:
+    """Thirty seconds after the first press four more find a token at once, and the fifth soon."""
+    _, waited = await played(store, [150.0, *[180.0] * 4], 200)
+    assert [round(seconds, 3) for seconds, _ in waited[1:]] == [0.0] * 4
+
+
+async def test_a_lone_case_is_carded_at_once(timed: SqlStore, clock: Clock) -> None:
+    await timed.ensure_dest(ROOM, *group_pace(ALLOWED), pace.quick_gap(ALLOWED))
+    job = Told()
+    for prio in (Prio.CARD, Prio.OPENED, Prio.CARD):
+        await put(timed, Work("step", dest=ROOM, prio=prio))
+    await put(timed, *(Work("step", dest=ROOM, prio=Prio.COSMETIC) for _ in range(2)))
+    await an_engine(timed, job).drain()
+    assert len(job.ran) == 3
+    clock.forward(MINUTE)
+    await an_engine(timed, job).drain()
+    assert len(job.ran) >= 4, "what only adorns waits its turn"
+
+
+async def test_after_a_429_nobody_is_quick(timed: SqlStore) -> None:
+    await timed.ensure_dest(ROOM, *group_pace(ALLOWED), pace.quick_gap(ALLOWED))
+    async with timed.write() as unit:
+        await hold_dest(unit, ROOM, 10.0)
+        zero = START.timestamp()
+        assert await free_at(unit, Prio.PERSON, zero + 9.0) == pytest.approx(zero + 10.0)
+        assert await unit.change(pace.take_token(ROOM, Prio.PERSON, zero + 10.0))
+        assert await free_at(unit, Prio.PERSON, zero + 10.0) == pytest.approx(zero + 10.0 + group_pace(ALLOWED)[0])
+
+
+@pytest.mark.parametrize("per_minute", [1, 3, 4, 5, 20, 30, 1000])
+def test_the_quick_pace_stays_within_the_budget(per_minute: int) -> None:
+    quick = pace.quick_gap(per_minute)
+    assert quick == 0 or MINUTE / quick + pace.SPARE + pace.LATE < per_minute
