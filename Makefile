@@ -1,5 +1,5 @@
-# make install | test | demo | run | bench | fmt | lock
-# PYTHON=python3.12 picks the interpreter, ARGS="…" goes to demo, run and bench, PYTEST_ARGS="…" to pytest.
+# make install | test | demo | run | chaos | bench | audit | fmt | lock
+# PYTHON=python3.12 picks the interpreter, ARGS="…" goes to demo, run, chaos and bench, PYTEST_ARGS="…" to pytest.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 3 --dist loadgroup
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install test demo run bench fmt lock
+.PHONY: help install test demo run chaos bench audit fmt lock
 .DEFAULT_GOAL := help
 
 help:
@@ -48,9 +48,18 @@ demo: install
 run: install
 	@exec $(BIN)/replydesk run $(ARGS)
 
+# Desks that are killed, frozen and cut off while 300 cases go through them: ARGS="--help" lists what can be set.
+chaos: install
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 # The figures of docs/performance.md; ARGS=burst plays sixty reviews at once under Telegram's real limit (ten minutes).
 bench: install
 	@$(BIN)/python -m bench $(ARGS)
+
+# Known holes in the locked versions. Asks a public database, hence no part of `make test`.
+audit: install
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && $(BIN)/python -m venv "$$tool" && "$$tool/bin/pip" install -qq pip-audit && \
+	"$$tool/bin/pip-audit" --requirement requirements.lock --disable-pip --require-hashes
 
 fmt: install
 	$(BIN)/ruff check --fix --quiet

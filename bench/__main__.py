@@ -10,9 +10,19 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from bench import burst, latency
+from bench import burst, fleet, full, idle, intake, latency, presses
 
-BENCHES: dict[str, Callable[[Path], Coroutine[Any, Any, None]]] = {"latency": latency.run, "burst": burst.run}
+Bench = Callable[[Path], Coroutine[Any, Any, None]]
+
+BENCHES: dict[str, Bench] = {
+    "latency": latency.run,
+    "burst": burst.run,
+    "fleet": fleet.run,
+    "full": full.run,
+    "idle": idle.run,
+    "intake": intake.run,
+    "presses": presses.run,
+}
 
 
 def main() -> None:

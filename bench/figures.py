@@ -24,12 +24,16 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " | ".join(["| " + first[0].ljust(first[1]), *(text.rjust(width) for text, width in rest)]) + " |"
 
 
+def at_percent(seconds: Sequence[float], percent: int) -> float:
+    """The value below which so many of a hundred lie; 100: the worst."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
 def spread(what: str, seconds: Sequence[float]) -> list[str]:
     """A row: how many, median, 95th of a hundred, worst."""
-    ordered = sorted(seconds)
-    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-    shown = (statistics.median(ordered), late, ordered[-1])
-    return [what, str(len(ordered)), *(f"{value * 1000:.0f} ms" for value in shown)]
+    shown = (statistics.median(seconds), at_percent(seconds, 95), max(seconds))
+    return [what, str(len(seconds)), *(f"{value * 1000:.0f} ms" for value in shown)]
 
 
 SPREAD = ("", "samples", "median", "95 %", "worst")

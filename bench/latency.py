@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.figures import SPREAD, machine, spread, table
+from desk.scope import Scope
 from desk.service import Pressed
 from sandbox import world
 from tests.scenarios.people import elements
@@ -110,7 +111,7 @@ async def _approvals(w: World) -> list[list[str]]:
 
 async def _send(w: World, number: int) -> None:
     anna = w.app.live.current.person("anna")
-    async with w.app.store.write() as unit:
+    async with w.app.store.write(scope=Scope.of(["acme-coffee"])) as unit:
         place = await unit.place(number, "staff")
         assert place is not None
         await w.app.desk.typed(unit, anna, "reply", "We are sorry, your next coffee is on us.", place)

@@ -153,27 +153,70 @@ def export(
     config: ConfigPath = DEFAULT,
     since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
+    author: Annotated[str, typer.Option(help="PLATFORM:ID: all that is held on one author, as .jsonl.")] = "",
 ) -> None:
     """One row a round of CLIENT's cases."""
     settings = configured(config)
+    if author:
+        from bot.privacy import export_author
+
+        go(export_author(settings, config, client, author, out))
+        return
     from bot.reports.exporting import export_client
 
     go(export_client(settings, config, client, _day(since), _day(until), out))
+
+
+@cli.command()
+def forget(platform: str, author_id: str, config: ConfigPath = DEFAULT) -> None:
+    """Erase an author's personal data; the figures stay."""
+    settings = configured(config)
+    from bot.logs import setup_logs
+    from bot.privacy import forget_author
+
+    setup_logs(settings)
+    go(forget_author(settings, config, platform, author_id))
 
 
 @db.command()
 def upgrade(config: ConfigPath = DEFAULT) -> None:
     """Bring the database's schema up to date (`run` does so at its start)."""
     settings = configured(config)
+    from bot.upkeep import upgrade_store
 
-    async def work() -> None:
-        from storage.store import open_store
+    go(upgrade_store(settings))
 
-        store = await open_store(settings.database.url.get_secret_value())
-        await store.close()
-        say("the database is up to date")
 
-    go(work())
+@db.command("check")
+def check_database(config: ConfigPath = DEFAULT) -> None:
+    """Integrity, schema and rows that lack what they refer to; also beside a running desk."""
+    settings = configured(config)
+    from bot.upkeep import check_store
+
+    go(check_store(settings))
+
+
+@db.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; must not exist yet.", dir_okay=False)],
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """A whole copy of a SQLite database while the desk works on it."""
+    settings = configured(config)
+    from bot.upkeep import backup_store
+
+    go(backup_store(settings, file))
+
+
+@db.command()
+def copy(
+    source: Annotated[str, typer.Option("--from", help="sqlite+aiosqlite:///FILE, or env:NAME.")],
+    target: Annotated[str, typer.Option("--to", help="postgresql+asyncpg://…, an empty database; or env:NAME.")],
+) -> None:
+    """Move a stopped desk from SQLite to PostgreSQL: rows and checksum of each table, proved."""
+    from bot.upkeep import copy_store
+
+    go(copy_store(source, target))
 
 
 def _day(moment: datetime | None) -> date | None:

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import httpx
 import openai
 
 from bot.config import Ai
+from bot.net import Way
+from bot.redacting import Redactor
+from collectors.http import LIMITS
+from collectors.net import Ways
 from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry
 from desk.ports import Store, Unit
 from desk.rules import Rules
@@ -84,20 +89,40 @@ def _say(room: str, brand: str, per_day: int, day: date) -> Work:
     return Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=idem, prio=Prio.ALARM)
 
 
+def http_client(way: Way) -> Any:
+    """The platforms' own way out, given to the library; it sends no text on to where an answer points."""
+    return httpx.AsyncClient(
+        transport=Ways(way.proxy, way.context, LIMITS), timeout=ANSWER, trust_env=False, follow_redirects=False
+    )
+
+
 class AiServer:
     """`count` is told the tokens used, by purpose. Close it with `close()`."""
 
-    def __init__(self, settings: Ai, budget: Budget, count: Count = lambda purpose, tokens: None, **how: Any) -> None:
+    def __init__(
+        self,
+        settings: Ai,
+        budget: Budget,
+        count: Count = lambda purpose, tokens: None,
+        way: Way | None = None,
+        **how: Any,
+    ) -> None:
         self._client = openai.AsyncOpenAI(
             api_key=settings.api_key.get_secret_value(),
             base_url=settings.base_url,
             max_retries=0,
             timeout=ANSWER,
+            http_client=http_client(way or Way()),
             **how,
         )
+        self._redacts = settings.redact
         self._model = settings.model
         self._budget = budget
         self._count = count
+
+    def redactor(self, names: Iterable[str], links: Iterable[str] = ()) -> Redactor:
+        """For one request; with `[ai] redact` off it changes nothing."""
+        return Redactor(names, links, active=self._redacts)
 
     async def ask(self, purpose: str, messages: Sequence[Message], within: float = ANSWER) -> str:
         """The whole answer's text. Raises Refused (no budget, a no of the server's), NeedsLogin, Retry, BadAnswer.

@@ -14,7 +14,9 @@ from pathlib import Path
 from bot.config import Config
 from bot.directory import Directory, Live
 from bot.drafter import ai_parts
+from bot.intake import Gate, Patient
 from bot.metrics import Metrics
+from bot.privacy import NotBack, NotPolled, erase_what_is_due, marks_of
 from bot.rounds import KEEP_DONE, Rounds
 from bot.sources import Sources
 from collectors.http import client
@@ -61,14 +63,17 @@ class Parts:
 
 @dataclass
 class Housekeeping:
-    """Job of kind "housekeeping": finished work moves to history, ids nobody redelivers any more are forgotten."""
+    """Job of kind "housekeeping": finished work moves to history, ids nobody redelivers any more are forgotten, and
+    what clients no longer want kept is erased."""
 
     store: SqlStore
+    config: Callable[[], Config]
     lease: timedelta = LEASES["ai"]
 
     async def fetch(self, row: Row) -> None:
         await self.store.archive(KEEP_DONE)
         await self.store.forget_seen(KEEP_DONE)
+        await erase_what_is_due(self.store, self.config())
 
     async def apply(self, unit: Unit, row: Row, fetched: None) -> Verdicts:
         return Done()
@@ -93,6 +98,7 @@ class App:
     minute: float = 60.0
     engine: Engine = field(init=False)
     told: set[str] = field(default_factory=set)
+    gate: Gate = field(default_factory=Gate)
     running: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once everything is connected and work is done."""
     messengers: dict[str, Chat] = field(default_factory=dict)
@@ -160,7 +166,7 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     stack = AsyncExitStack()
     live = Live(config)
     now = parts.clock or (lambda: datetime.now(UTC))
-    http = client()
+    http = client(config.desk.proxy.get_secret_value(), config.desk.ca_file)
     stack.push_async_callback(http.aclose)
     url, secret = config.database.url.get_secret_value(), config.desk.secret_key.get_secret_value()
     store = await open_store(url, clock=parts.clock, secret_key=secret, rules=lambda brand: live.current.rules(brand))
@@ -184,15 +190,17 @@ def _jobs(app: App) -> dict[str, Job]:
     store, sources = app.store, app.sources
     drafter, judge = ai_parts(app.config, directory, app.metrics, store, app.stack)
     return {
-        "receive": Receive(directory, judge, app.metrics.mention, sources.of),
-        "poll": Poll(store, directory, sources.ref, app.metrics.source_error),
+        "receive": NotBack(
+            Patient(Receive(directory, judge, app.metrics.mention, sources.of), app.gate), store, marks_of(app.config)
+        ),
+        "poll": NotPolled(Poll(store, directory, sources.ref, app.metrics.source_error), marks_of(app.config)),
         "heard": Hear(app.hearing, app.chat),
         "warn": Warnings(directory),
         "suggest": Suggest(store, directory, drafter),
         "publish": Publish(store, directory, sources.of),
         "watch": Watch(store, directory, sources.of),
         "digest": Digest(directory),
-        "housekeeping": Housekeeping(store),
+        "housekeeping": Housekeeping(store, lambda: app.live.config),
     }
 
 

@@ -16,6 +16,8 @@ from bot.config import Config
 from bot.directory import Directory, Knowledge
 from bot.judge import build_judge
 from bot.metrics import Metrics
+from bot.net import way
+from bot.redacting import Redactor
 from desk.case import Case
 from desk.errors import BadAnswer, Refused
 from desk.platform import MEASURES, PlatformCard, problems
@@ -82,15 +84,18 @@ class OpenAiDrafter:
             raise Refused("no_ai")
         known = self.knowledge(rules.brand) or Knowledge(None, "", {})
         facts = await asyncio.to_thread(read_facts, known.facts) if known.facts else ""
-        messages = prompt(case, rules, known, facts)
-        text = signed(await self._written(self.server, messages), known.signature)
+        author = case.mention.author
+        redactor = self.server.redactor([author.name], [author.url])
+        messages = prompt(case, rules, known, facts, redactor)
+        text = signed(await self._written(self.server, messages, redactor), known.signature)
         if not problems(text, rules.card):
             return text
-        again = [*messages, {"role": "assistant", "content": text}, _too_long(text, rules.card, known.signature)]
-        return signed(await self._written(self.server, again), known.signature)
+        too_long = _too_long(text, rules.card, known.signature)
+        again = [*messages, {"role": "assistant", "content": redactor.hide(text)}, too_long]
+        return signed(await self._written(self.server, again, redactor), known.signature)
 
-    async def _written(self, server: AiServer, messages: list[Message]) -> str:
-        text = unfenced(await server.ask("draft", messages))
+    async def _written(self, server: AiServer, messages: list[Message], redactor: Redactor) -> str:
+        text = redactor.restore(unfenced(await server.ask("draft", messages)))
         if not text:
             raise BadAnswer("ai_unusable")
         return text
@@ -105,7 +110,14 @@ def read_facts(path: Path) -> str:
         raise Refused("no_facts") from None
 
 
-def prompt(case: Case, rules: Rules, known: Knowledge, facts: str) -> list[Message]:
+AS_IT_IS = Redactor(active=False)
+PLACEHOLDERS = """
+
+Words such as [AUTHOR_1] or [PHONE_1] stand for a name or a number that is not shown to you. Use them as they are where
+the reply needs them, and make up none."""
+
+
+def prompt(case: Case, rules: Rules, known: Knowledge, facts: str, redactor: Redactor = AS_IT_IS) -> list[Message]:
     """Rules and facts are ours; what strangers wrote comes as JSON between marks that they cannot know."""
     mark = secrets.token_hex(8)
     asked = RULES.format(
@@ -117,9 +129,12 @@ def prompt(case: Case, rules: Rules, known: Knowledge, facts: str) -> list[Messa
         mark=mark,
     )
     base = (FACTS if facts else NO_FACTS).format(brand=rules.brand_name, facts=facts)
-    data = json.dumps(case_data(case, known), ensure_ascii=False, indent=1)
+    plain = case_data(case, known)
+    shown = redactor.hide(plain)
+    note = PLACEHOLDERS if shown != plain else ""
+    data = json.dumps(shown, ensure_ascii=False, indent=1)
     return [
-        {"role": "system", "content": f"{asked}\n\n{base}"},
+        {"role": "system", "content": f"{asked}\n\n{base}{note}"},
         {"role": "user", "content": f"{mark}\n{data}\n{mark}"},
     ]
 
@@ -190,6 +205,6 @@ def ai_parts(
     if config.ai is not None:
         per_day = config.ai.budget_per_day
         told = telling(lambda: directory().brands(), per_day)
-        server = AiServer(config.ai, Budget(store, per_day, told), metrics.ai_tokens)
+        server = AiServer(config.ai, Budget(store, per_day, told), metrics.ai_tokens, way(config, config.ai.proxy))
         stack.push_async_callback(server.close)
     return OpenAiDrafter(server, lambda brand: directory().knowledge(brand)), build_judge(server)

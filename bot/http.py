@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.intake import Gate, take_in
 from bot.logs import hidden
-from collectors.webhook import LARGEST, HookError, NothingUsable, Received, Rejected, TooLarge, parse
+from collectors.webhook import LARGEST, HookError, NothingUsable, Rejected, TooLarge, parse
 from desk.errors import DeskError
-from desk.mention import Mention
-from desk.ports import Store, Unit
-from desk.receiving import receive
+from desk.ports import Store
 
 log = logging.getLogger("replydesk.http")
 
@@ -30,8 +28,6 @@ STORE_TIME = 25.0
 """Seconds until a push that could not be stored is refused; senders wait 15 to 30."""
 CHECK_TIME = 5.0
 """Seconds for one check of /readyz."""
-AT_ONCE = 100
-"""Mentions stored in one transaction: presses wait for the same writer and must not wait for a thousand mentions."""
 CLOSING = 8.0
 """Seconds for requests under way when the desk stops; the whole desk has 10 (contract §2)."""
 
@@ -57,20 +53,20 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class HttpDeps:
-    """`hook` finds a pushed source in the configuration in force; `slack` and `telegram` only where they call us."""
+    """`hook` finds a pushed source in the configuration in force; `slack` and `telegram` only where they call us.
+
+    `notes`: what /readyz tells beside the reasons, and is ready all the same.
+    """
 
     store: Store
     hook: Callable[[str], HookSource | None]
     metrics: Callable[[], Awaitable[bytes]]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    notes: Mapping[str, Check] = field(default_factory=dict)
     now: Callable[[], datetime] = _utc_now
     slack: Handler | None = None
     telegram: Handler | None = None
-
-
-class Counts(NamedTuple):
-    accepted: int = 0
-    duplicates: int = 0
+    gate: Gate = field(default_factory=Gate)
 
 
 def http_app(deps: HttpDeps) -> web.Application:
@@ -94,10 +90,9 @@ class _Edge:
         return web.Response(text="ok\n")
 
     async def ready(self, request: web.Request) -> web.Response:
-        names = list(self.deps.checks)
-        found = await asyncio.gather(*(_wrong(name, self.deps.checks[name]) for name in names))
-        reasons = {name: reason for name, reason in zip(names, found, strict=True) if reason}
-        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        reasons, notes = await asyncio.gather(_told(self.deps.checks), _told(self.deps.notes))
+        told = {"ready": not reasons, "reasons": reasons, "notes": notes}
+        return web.json_response(told, status=503 if reasons else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=await self.deps.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -110,8 +105,9 @@ class _Edge:
             body = await _body(request)
             secret = source.secret.get_secret_value()
             got = parse(body, request.headers, secret, source.brand, source.key, self.deps.now())
-            async with asyncio.timeout(STORE_TIME):
-                counts = await take_in(self.deps.store, source.key, request.headers["webhook-id"], body, got)
+            with self.deps.gate.pushing():
+                async with asyncio.timeout(STORE_TIME):
+                    counts = await take_in(self.deps.store, source.key, request.headers["webhook-id"], body, got)
         except HookError as refused:
             return _refused(source, refused)
         except AWAY as error:
@@ -119,6 +115,13 @@ class _Edge:
             return _error(503, "the store is not available; nothing is lost if you send this again")
         log.info("hook %s: %s accepted, %s known, %s rejected", source.key, *counts, len(got.rejected))
         return web.json_response({**counts._asdict(), "rejected": got.rejected}, status=202)
+
+
+async def _told(checks: Mapping[str, Check]) -> dict[str, str]:
+    """What has something to say."""
+    names = list(checks)
+    found = await asyncio.gather(*(_wrong(name, checks[name]) for name in names))
+    return {name: said for name, said in zip(names, found, strict=True) if said}
 
 
 async def _wrong(name: str, check: Check) -> str:
@@ -162,62 +165,6 @@ def _error(status: int, text: str, rejected: list[Rejected] | None = None) -> we
     more = {} if rejected is None else {"accepted": 0, "duplicates": 0, "rejected": rejected}
     headers = {"Retry-After": "30"} if status == 503 else None
     return web.json_response({"error": text, **more}, status=status, headers=headers)
-
-
-# storing a push
-
-
-async def take_in(store: Store, source: str, push: str, body: bytes, got: Received) -> Counts:
-    """Store what a push brings as work; returns once it is committed. The same push again changes nothing.
-
-    A sender may use an id twice for different bodies: then each mention is judged for itself.
-    """
-    whole = f"hook:{source}:{push}:{hashlib.sha256(body).hexdigest()[:32]}"
-    counts = Counts()
-    for start in range(0, len(got.mentions), AT_ONCE):
-        some = list(enumerate(got.mentions[start : start + AT_ONCE], start))
-        async with store.write() as unit:
-            if start == 0 and await unit.recall(whole) is not None:
-                return Counts(duplicates=len(got.mentions))
-            new = [await _take_one(unit, source, f"hook:{source}:{push}", index, m) for index, m in some]
-            counts = Counts(counts.accepted + sum(new), counts.duplicates + len(new) - sum(new))
-            if start + AT_ONCE >= len(got.mentions):
-                await _finish(unit, whole, counts)
-    return counts
-
-
-async def _finish(unit: Unit, whole: str, counts: Counts) -> None:
-    await unit.once(whole)
-    await unit.remember(whole, dict(counts._asdict()))
-
-
-async def _take_one(unit: Unit, source: str, push: str, index: int, mention: Mention) -> bool:
-    """True where the mention is new, or says something else than it said last.
-
-    What was pushed last is remembered here, and not only read from the mention: between the push and the work that
-    stores it another push may take the words back.
-    """
-    last, says = f"hook:{source}:last:{mention.key.external_id}", _says(mention)
-    first = await unit.once(last)
-    said = await (_stored(unit, mention) if first else _pushed(unit, last))
-    if first or said != says:
-        await unit.remember(last, {"says": says})
-    if said != says:
-        await unit.enqueue(receive(mention, f"{push}:{index}:{mention.key.external_id}:{mention.fingerprint}"))
-    return said != says
-
-
-async def _stored(unit: Unit, mention: Mention) -> str | None:
-    known = await unit.mention(mention.key)
-    return None if known is None else _says(known.mention)
-
-
-async def _pushed(unit: Unit, last: str) -> str | None:
-    return (await unit.recall(last) or {}).get("says")
-
-
-def _says(mention: Mention) -> str:
-    return "deleted" if mention.deleted else mention.fingerprint
 
 
 # listening

@@ -49,10 +49,10 @@ class StarsThenAi:
         try:
             score = await self._score(mention, rules)
         except DeskError as error:
-            log.info("no verdict on %s: %s", mention.key.external_id, error.reason)
+            log.info("no verdict on a mention of %s: %s", mention.source, error.reason)
             return TO_CHECK
         except Exception:
-            log.exception("no verdict on %s", mention.key.external_id)
+            log.exception("no verdict on a mention of %s", mention.source)
             return TO_CHECK
         return Verdict("negative" if score >= EVEN else "other", score, "ai")
 
@@ -64,9 +64,10 @@ class StarsThenAi:
             "title": mention.title[:LONGEST],
             "text": mention.text[:LONGEST],
         }
+        shown = self.server.redactor([mention.author.name], [mention.author.url]).hide(data)
         messages = (
             {"role": "system", "content": QUESTION},
-            {"role": "user", "content": json.dumps(data, ensure_ascii=False)},
+            {"role": "user", "content": json.dumps(shown, ensure_ascii=False)},
         )
         return read_score(await self.server.ask("judge", messages, QUICKLY))
 

@@ -14,6 +14,8 @@ import structlog
 from pydantic import BaseModel, SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from desk import errors
+
 HIDDEN = "***"
 SHORTEST = 4
 """Characters. Hiding shorter values would blot out half of every line."""
@@ -211,6 +213,7 @@ def setup_logs(
     `as_json` None: JSON lines unless the stream is a terminal. Called again, it replaces what it set up before.
     """
     secrets(secrets_of(config))
+    errors.hide_with(hidden)
     stream = stream or sys.stderr
     json_lines = not stream.isatty() if as_json is None else as_json
     handler = logging.StreamHandler(stream)
@@ -244,6 +247,7 @@ def _install(handler: logging.Handler, level: str) -> None:
 
 def tear_down(handler: logging.Handler) -> None:
     """Undo `setup_logs`."""
+    errors.hide_with(str)
     logging.getLogger().removeHandler(handler)
     logging.captureWarnings(False)
     structlog.reset_defaults()

@@ -17,6 +17,7 @@ from desk.case import Case, Round, State
 from desk.errors import Retry
 from desk.mention import Mention
 from desk.ports import Call, Done, Drop, Effect, Later, Park, SourceStatus, Unit, Verdicts
+from desk.scope import Scope
 from desk.stats import reaction
 from desk.work import Row
 from storage.store import SqlStore
@@ -37,11 +38,13 @@ OUTCOMES: dict[type, str] = {Done: "done", Later: "again", Park: "parked", Drop:
 
 
 class Snapshot(NamedTuple):
-    """What stands in the store at the time of a scrape. `pending` by surface; `lag` in seconds by source."""
+    """What stands in the store at the time of a scrape. `pending` by surface; `lag` in seconds by source; `unknown`:
+    rows by kind."""
 
     cases: Mapping[tuple[str, State], int] = {}
     pending: Mapping[str, int] = {}
     lag: Mapping[str, float] = {}
+    unknown: Mapping[str, int] = {}
 
 
 Take = Callable[[], Awaitable[Snapshot]]
@@ -49,7 +52,7 @@ Take = Callable[[], Awaitable[Snapshot]]
 
 async def snapshot(store: SqlStore, sources: Collection[str], now: datetime) -> Snapshot:
     """`sources`: keys of those that are polled; what left the configuration has no lag to watch."""
-    async with store.read() as reader:
+    async with store.read(Scope.everything("gauges count cases, and show none")) as reader:
         states, statuses = await reader.states(), await reader.sources()
     return Snapshot(states, await _pending(store), lags(statuses, sources, now))
 
@@ -93,7 +96,10 @@ class _Standing(Collector):
         lag = GaugeMetricFamily("replydesk_source_lag_seconds", "Since a source was last read", labels=["source"])
         for source, seconds in self.now.lag.items():
             lag.add_metric([source], seconds)
-        yield from (cases, pending, lag)
+        unknown = GaugeMetricFamily("replydesk_unknown_work", "Rows that wait for newer code", labels=["kind"])
+        for kind, count in self.now.unknown.items():
+            unknown.add_metric([kind], count)
+        yield from (cases, pending, lag, unknown)
 
 
 @dataclass

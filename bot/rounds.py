@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,13 +16,16 @@ from bot.directory import Directory
 from desk.answering import digest_work, local_date
 from desk.polling import poll_work
 from desk.work import Work
-from storage.schedules import Schedules, Slot
+from storage.schedules import Planned, Schedules, Slot
 from storage.store import SqlStore
 
 log = logging.getLogger("replydesk.rounds")
 
 LOOK = timedelta(seconds=30)
 """The longest sleep between two looks: another replica, or a changed file, may have moved a schedule forward."""
+
+SOON = timedelta(seconds=2)
+"""Until the next look after one that failed: the store is mostly away for a moment only."""
 
 DIGEST_GRACE = timedelta(hours=12)
 """A digest missed while the desk was down still goes out within this time."""
@@ -40,6 +43,16 @@ def next_at(cron: str, zone: str, after: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _planned(directory: Directory) -> Iterator[Planned]:
+    yield Planned("housekeeping", cron="30 3 * * *", grace=timedelta(days=1))
+    for source in directory.sources():
+        if not source.pushed:
+            yield Planned(f"poll:{source.key}", every=source.every)
+    for client in directory.digests():
+        cron = f"{client.digest_at.minute} {client.digest_at.hour} * * *"
+        yield Planned(f"digest:{client.key}", cron=cron, tz=client.zone, grace=DIGEST_GRACE)
+
+
 class Rounds:
     """Keeps the schedules as the configuration wants them, and fires those that are due."""
 
@@ -49,6 +62,7 @@ class Rounds:
         self._now = now
         self._schedules = Schedules(store, next_at)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._planned: list[str] = []
         self.last_fired: datetime | None = None
 
     async def start(self) -> None:
@@ -58,30 +72,24 @@ class Rounds:
 
     async def plan(self) -> None:
         """One schedule a polled source, one a digest, one for housekeeping; others are dropped."""
-        directory = self._directory()
-        names = ["housekeeping"]
-        await self._schedules.put("housekeeping", cron="30 3 * * *", grace=timedelta(days=1))
-        for source in directory.sources():
-            if not source.pushed:
-                names.append(f"poll:{source.key}")
-                await self._schedules.put(f"poll:{source.key}", every=source.every)
-        for client in directory.digests():
-            names.append(f"digest:{client.key}")
-            cron = f"{client.digest_at.minute} {client.digest_at.hour} * * *"
-            await self._schedules.put(f"digest:{client.key}", cron=cron, tz=client.zone, grace=DIGEST_GRACE)
-        await self._schedules.keep(names)
+        planned = list(_planned(self._directory()))
+        await self._schedules.put_all(planned)
+        self._planned = [one.name for one in planned]
+        await self._schedules.keep(self._planned)
 
     async def _fire(self) -> None:
         """One failure is one look missed: the next one comes by itself."""
         try:
-            await self._schedules.fire_due(self._work)
+            if await self._schedules.lacks(self._planned):
+                await self.plan()
+            await self._schedules.fire_due(self._work, self._planned)
             self.last_fired = self._now()
-            following = await self._schedules.next()
+            following = await self._schedules.next(self._planned)
         except asyncio.CancelledError:
             return  # the desk stops; the scheduler would log it as a failure
         except Exception:
-            log.exception("schedules could not be looked at; the next look is in %s", LOOK)
-            following = None
+            log.exception("schedules could not be looked at; the next look is in %s", SOON)
+            following = self._now() + SOON
         self._again(following)
 
     def _again(self, following: datetime | None) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import sys
+import threading
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,24 +16,29 @@ from bot.build import App, build
 from bot.config import Config
 from bot.connect import Connections, connect
 from bot.logs import secrets, secrets_of, setup_logs
+from storage.runner import GIVE_BACK
 
 log = logging.getLogger("replydesk")
 
 LOOK_AT_FILE = 2.0
 """Seconds between two looks at config.toml's time of change."""
 
-DEAF_WITHIN, STOP_WITHIN = 2.0, 4.0
-"""Seconds for what was taken in to be answered, and for what runs to finish; the rest is handed back.
+STOP_WITHIN = 4.0
+"""Seconds for what was taken in to be answered, and for what runs to finish; the rest is handed back."""
 
-Together with closing they stay well under the ten in which the process ends (contract §2), on a busy machine too.
-"""
+CLOSE_WITHIN = 1.0
+"""Seconds for tasks, for connections and for the store to close, each."""
+
+AT_LAST = 9.5
+"""Seconds after which the process ends whatever hangs in it: a thread in a dead name server is waited for otherwise.
+It has ten (contract §2); what was not handed back by then is left to its lease."""
 
 
 async def run_desk(config: Config, path: Path) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _asked, stop)
     setup_logs(config)
     app = await build(config, path)
     reload = asyncio.Event()
@@ -37,8 +46,25 @@ async def run_desk(config: Config, path: Path) -> int:
     try:
         await serve(app, path, stop, reload)
     finally:
-        await app.close()
+        await _within(CLOSE_WITHIN, "the store", app.close())
     return 0
+
+
+def _asked(stop: asyncio.Event) -> None:
+    """To stop in good order; asked again, at once: the store knows what was under way."""
+    if stop.is_set():
+        _end("a second signal", 1)
+    stop.set()
+    log.info("asked to stop")
+    late = threading.Timer(AT_LAST, _end, ("something hangs", 0))
+    late.daemon = True
+    late.start()
+
+
+def _end(why: str, status: int) -> None:
+    log.warning("ended at once: %s", why)
+    sys.stderr.flush()
+    os._exit(status)
 
 
 async def serve(app: App, path: Path, stop: asyncio.Event, reload: asyncio.Event | None = None) -> None:
@@ -70,17 +96,25 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def _let_go(app: App, connections: Connections, tasks: list[asyncio.Task[None]]) -> None:
+    """Others may have the rest from now on: nothing more is claimed while what was taken in is answered."""
     app.rounds.stop()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DEAF_WITHIN):
-            await connections.deafen()
-    await app.engine.stop(STOP_WITHIN)
+    await asyncio.gather(
+        _within(STOP_WITHIN, "intake", connections.deafen()),
+        _within(STOP_WITHIN + GIVE_BACK + CLOSE_WITHIN, "the engine", app.engine.stop(STOP_WITHIN)),
+    )
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, Exception):
-            await task
-    await connections.close()
+    await asyncio.wait(tasks, timeout=CLOSE_WITHIN)
+    await _within(CLOSE_WITHIN, "connections", connections.close())
+
+
+async def _within(seconds: float, what: str, work: Awaitable[None]) -> None:
+    """What does not come to its end in time is left behind: the process ends."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        log.warning("%s did not end within %g s", what, seconds)
 
 
 async def _watch_file(app: App, path: Path, reload: asyncio.Event) -> None:

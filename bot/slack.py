@@ -30,6 +30,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Slack
+from bot.net import Way
 from desk.errors import Broken, DeskError, Gone, Refused, Retry, Unsure
 from desk.hearing import Hearing
 from desk.ports import Chat, Sent
@@ -49,6 +50,9 @@ Json = Mapping[str, Any]
 TIMEOUT = 15
 """Seconds for one call: under a third of an effect's lease (engine.md, "Fence")."""
 
+BODY_TIME = 30
+"""Seconds a whole event may take to arrive; its size is bounded by the application."""
+
 EVENT_TYPE = "replydesk"
 """Marks the metadata of our messages; its payload carries the key that finds one again."""
 
@@ -56,14 +60,33 @@ PAGE, PAGES = 200, 5
 """How far back a message is looked for: 1,000 messages."""
 
 
-def web_client(settings: Slack, patient: bool = False) -> AsyncWebClient:
+class Client(AsyncWebClient):
+    """The SDK's, by one way out and by no other: what it would take from HTTPS_PROXY is put aside."""
+
+    def __init__(self, settings: Slack, way: Way, waits: list[AsyncRetryHandler]) -> None:
+        token = settings.bot_token.get_secret_value()
+        super().__init__(token, settings.api_base, timeout=TIMEOUT, ssl=way.context, retry_handlers=waits)
+        self.way = way
+        self.proxy = None
+
+    async def _request(self, **how: Any) -> Any:
+        if self.way.proxy and (self.session is None or self.session.closed):
+            self.session = self.way.session(force_close=True, timeout=aiohttp.ClientTimeout(total=TIMEOUT))
+        return await super()._request(**how)
+
+    async def close(self) -> None:
+        if self.session is not None:
+            await self.session.close()
+
+
+def web_client(settings: Slack, way: Way | None = None, patient: bool = False) -> Client:
     """A client that repeats nothing: the SDK's own handlers post a message twice when the answer to it is lost.
 
-    `patient`: it waits once where Slack said 429, for then nothing has happened.
+    `patient`: it waits once where Slack said 429, for then nothing has happened. `way`: directly. By a proxy it keeps a
+    session, to be closed.
     """
     waits: list[AsyncRetryHandler] = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)] if patient else []
-    token = settings.bot_token.get_secret_value()
-    return AsyncWebClient(token, settings.api_base, timeout=TIMEOUT, retry_handlers=waits)
+    return Client(settings, way or Way(), waits)
 
 
 class SlackChat(Chat):
@@ -74,12 +97,19 @@ class SlackChat(Chat):
 
     makes_threads = False
 
-    def __init__(self, clients: Mapping[str, AsyncWebClient], now: Callable[[], datetime]) -> None:
+    def __init__(self, clients: Mapping[str, Client], now: Callable[[], datetime]) -> None:
         self._clients = dict(clients)
         self._now = now
         self.sites: dict[str, str] = {}
 
-    def _at(self, room: str) -> tuple[AsyncWebClient, str, str]:
+    def way(self, workspace: str) -> Way:
+        return self._clients[workspace].way
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+    def _at(self, room: str) -> tuple[Client, str, str]:
         """(client, workspace's key, channel). Raises Broken for a workspace that is not configured."""
         key, _, channel = room.removeprefix("slack:").partition("/")
         if key not in self._clients:
@@ -151,8 +181,8 @@ class SlackChat(Chat):
         headers = {"Authorization": f"Bearer {client.token}"}
         try:
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
-                session.get(url, headers=headers, allow_redirects=False, proxy=client.proxy) as response,
+                client.way.session(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
+                session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 return await _content(response, size)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -171,7 +201,9 @@ class SlackChat(Chat):
             asked = await _called(client.files_getUploadURLExternal(filename=name, length=len(data)))
         except Unsure as error:
             raise Retry(error.reason) from error
-        await _put(asked["upload_url"], data, client.proxy)
+        if not _slacks_own(asked["upload_url"], client.base_url):
+            raise Refused("Slack names an address of somebody else to upload to")
+        await _put(asked["upload_url"], data, client.way)
         sharing = client.files_completeUploadExternal(
             files=[{"id": asked["file_id"], "title": name}],
             channel_id=channel,
@@ -254,12 +286,12 @@ async def _content(response: aiohttp.ClientResponse, size: str) -> bytes:
 _NO_FILES = "Slack does not give the bot this file: add the scope files:read, and install the app again"
 
 
-async def _put(url: str, data: bytes, proxy: str | None) -> None:
+async def _put(url: str, data: bytes, way: Way) -> None:
     """The upload address is a secret of its own: no token goes with it."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
-            session.post(url, data=data, proxy=proxy) as response,
+            way.session(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
+            session.post(url, data=data, allow_redirects=False) as response,
         ):
             if response.status != 200:
                 raise Retry(f"the upload was answered {response.status}")
@@ -277,6 +309,7 @@ class Door:
     settings: Slack
     workspace: Workspace
     app: AsyncApp
+    client: Client
     known: bool = False
 
 
@@ -317,6 +350,7 @@ class SlackDoors:
             await socket.close_async()
         for door in self.doors:
             await door.workspace.background.settle()
+            await door.client.close()
 
     async def check(self) -> str:
         """What is not connected, "" when all is well."""
@@ -337,12 +371,18 @@ class SlackDoors:
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """POST /slack/events: Bolt checks the signature with the secret of the app it came for, and answers 401."""
-        raw = (await request.read()).decode("utf-8", "replace")
-        bolt = AsyncBoltRequest(body=raw, query=request.query_string, headers=dict(request.headers))
+        try:
+            async with asyncio.timeout(BODY_TIME):
+                raw = (await request.read()).decode("utf-8", "replace")
+        except TimeoutError:
+            return web.Response(status=408, text="the body did not arrive in time")
         doors = [door for door in self.doors if door.settings.mode == "http"]
         signed = [door for door in doors if _signed(door, raw, request.headers)]
         if not signed:
             return web.Response(status=401, text="no app here knows this signature")
+        bolt = bolt_request(body=raw, query=request.query_string, headers=dict(request.headers))
+        if bolt is None:
+            return web.Response(status=400, text="this is no event of Slack's")
         return await to_aiohttp_response(await self.dispatch(signed, bolt))
 
     async def dispatch(self, doors: Sequence[Door], request: AsyncBoltRequest) -> BoltResponse:
@@ -378,10 +418,10 @@ def open_doors(
     teams: dict[str, str] = {}
     doors = []
     for one in settings:
-        client = web_client(one, patient=True)
+        client = web_client(one, chat.way(one.key), patient=True)
         workspace = Workspace(one.key, client, desk, hearing, directory, chat, now, alarm, teams)
         secret = one.signing_secret.get_secret_value() if one.signing_secret is not None else ""
-        doors.append(Door(one, workspace, build_app(workspace, secret)))
+        doors.append(Door(one, workspace, build_app(workspace, secret), client))
     return SlackDoors(doors, chat)
 
 
@@ -389,20 +429,48 @@ class _Socket(AsyncSocketModeHandler):
     """The socket of one app, whose envelopes may be for any of its workspaces."""
 
     def __init__(self, side: SlackDoors, doors: list[Door], token: str) -> None:
-        super().__init__(doors[0].app, token)
+        self._way = doors[0].client.way
+        self._asking = web_client(doors[0].settings, self._way)
+        super().__init__(doors[0].app, token, web_client=self._asking)
+        self.client.proxy = None
         self._side, self._doors = side, doors
         self.name = ", ".join(door.workspace.key for door in doors)
 
+    async def connect_async(self) -> None:
+        if self._way.proxy:
+            await self.client.aiohttp_client_session.close()
+            self.client.aiohttp_client_session = self._way.session()
+        await super().connect_async()
+
+    async def close_async(self) -> None:
+        await super().close_async()
+        await self._asking.close()
+
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
         started = time.time()
-        request = AsyncBoltRequest(mode="socket_mode", body=req.payload, headers=build_headers(req))
+        request = bolt_request(mode="socket_mode", body=req.payload, headers=build_headers(req))
+        if request is None:
+            log.warning("an envelope that Bolt cannot read was left unanswered")
+            return
         response = await self._side.dispatch(self._doors, request)
         await send_async_response(client, req, response, started)
 
 
+def bolt_request(**how: Any) -> AsyncBoltRequest | None:
+    """None for what Bolt falls over: it reads a body's parts before anybody can look at them."""
+    try:
+        return AsyncBoltRequest(**how)
+    except Exception as error:
+        log.warning("not an event of Slack's: %s", type(error).__name__)
+        return None
+
+
 def _signed(door: Door, raw: str, headers: Mapping[str, str]) -> bool:
     secret = door.settings.signing_secret
-    return secret is not None and SignatureVerifier(secret.get_secret_value()).is_valid_request(raw, dict(headers))
+    try:
+        return secret is not None and SignatureVerifier(secret.get_secret_value()).is_valid_request(raw, dict(headers))
+    except (ValueError, TypeError):  # a time that is no number, a signature that is not ASCII
+        return False
 
 
 def _teams(body: Json) -> Iterator[str]:

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from secrets import compare_digest
 from typing import Any, TypeVar
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.session.base import BaseSession
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import AiogramError, ClientDecodeError
@@ -25,8 +27,10 @@ from aiogram.types import (
     Message,
 )
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler
-from aiohttp import ClientError, web
+from aiohttp import ClientError, ClientSession, web
+from aiohttp.hdrs import USER_AGENT
 
+from bot.net import Way
 from desk.errors import Broken, DeskError, Refused, Retry, Unsure
 from desk.ports import Sent
 from desk.showing import LARGEST_FILE
@@ -52,7 +56,19 @@ T = TypeVar("T")
 
 
 class Session(AiohttpSession):
-    """aiogram's, which at its end gives TLS connections a quarter of a second to close: plain ones need none."""
+    """aiogram's, by one way out. At its end that gives TLS connections a quarter of a second to close: plain ones need
+    none."""
+
+    def __init__(self, api_base: str, way: Way, timeout: float = TIMEOUT) -> None:
+        # Past aiogram's own: it builds another TLS context, and puts aside the one it has for a proxy's.
+        BaseSession.__init__(self, api=TelegramAPIServer.from_base(api_base), timeout=timeout)
+        self._session: ClientSession | None = None
+        self._way = way
+
+    async def create_session(self) -> ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = self._way.session(headers={USER_AGENT: "replydesk"})
+        return self._session
 
     async def close(self) -> None:
         if self._session is not None and not self.api.base.startswith("https:"):
@@ -60,9 +76,9 @@ class Session(AiohttpSession):
         await super().close()
 
 
-def make_bot(token: str, api_base: str) -> Bot:
-    """The client. `api_base` is https://api.telegram.org, a self-hosted server or the sandbox."""
-    return Bot(token, session=Session(api=TelegramAPIServer.from_base(api_base), timeout=TIMEOUT))
+def make_bot(token: str, api_base: str, way: Way | None = None) -> Bot:
+    """The client. `api_base` is https://api.telegram.org, a self-hosted server or the sandbox; `way`: directly."""
+    return Bot(token, session=Session(api_base, way or Way()))
 
 
 def chat_id(room: str) -> int:
@@ -160,7 +176,7 @@ class TelegramChat:
         if found.file_path is None or (found.file_size or 0) > LARGEST_FILE:
             raise Refused("the file is over 20 MB")
         try:
-            stream = await self.bot.download_file(found.file_path, timeout=TIMEOUT)
+            stream = await self.bot.download_file(found.file_path, _Bounded(), timeout=TIMEOUT)
         except (ClientError, TimeoutError) as error:
             # The client's own words contain the address, and the address the token.
             raise Retry(f"the file did not arrive: {type(error).__name__}") from None
@@ -218,6 +234,15 @@ class TelegramChat:
             return await call
         except AiogramError as error:
             raise translate(error, sends) from error
+
+
+class _Bounded(BytesIO):
+    """A server that does not tell a file's size must not fill the memory with it. Raises Refused."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > LARGEST_FILE:
+            raise Refused("the file is over 20 MB")
+        return super().write(data)
 
 
 def _accepted(error: BaseException | None) -> dict[str, Any] | None:

@@ -65,7 +65,10 @@ def open_platform(
 
     Raises KeyError for a name that is not in PLATFORMS.
     """
-    return PLATFORMS[name].open(settings, brand, source_key, http, now)
+    from collectors.http import through
+
+    proxy = None if settings.proxy is None else settings.proxy.get_secret_value()
+    return PLATFORMS[name].open(settings, brand, source_key, through(http, proxy), now)
 
 
 def recognise(url: str) -> str | None:

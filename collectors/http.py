@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from collectors.net import FOREIGN, Inside, Through, Ways, ssl_context
 from collectors.text import fold
 from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
 
@@ -32,16 +35,34 @@ M = TypeVar("M", bound=BaseModel)
 Now = Callable[[], datetime]
 
 
-def client() -> httpx.AsyncClient:
-    """The client all sources share. It keeps no cookies: one account's session must not speak for another's."""
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(TOTAL, connect=CONNECT, pool=CONNECT),
-        follow_redirects=False,
-        headers={"User-Agent": "replydesk"},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # Idle connections go before servers drop them: a write into a closing one would be Unsure for nothing.
-        limits=httpx.Limits(max_connections=100, keepalive_expiry=2.0),
-    )
+class Client(httpx.AsyncClient):
+    """It keeps no cookies: one account's session must not speak for another's. And no variable of the environment
+    counts, only the configuration."""
+
+    def __init__(self, ways: httpx.AsyncBaseTransport) -> None:
+        super().__init__(
+            transport=ways,
+            timeout=httpx.Timeout(TOTAL, connect=CONNECT, pool=CONNECT),
+            follow_redirects=False,
+            headers={"User-Agent": "replydesk", "Accept-Encoding": "gzip"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            trust_env=False,
+        )
+        self.ways = ways
+
+
+# Idle connections go before servers drop them: a write into a closing one would be Unsure for nothing.
+LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=2.0)
+
+
+def client(proxy: str = "", ca_file: Path | None = None) -> Client:
+    """The client all sources share. `proxy`: for those that have none of their own."""
+    return Client(Ways(proxy, ssl_context(ca_file), LIMITS))
+
+
+def through(http: httpx.AsyncClient, proxy: str | None) -> httpx.AsyncClient:
+    """The same client by another proxy, "" for none; None: as it is. It needs no closing."""
+    return http if proxy is None or not isinstance(http, Client) else Client(Through(http.ways, proxy))
 
 
 class Mode(NamedTuple):
@@ -213,6 +234,8 @@ class Door:
         try:
             async with asyncio.timeout(TOTAL):
                 return await self._follow(ask, mode)
+        except Inside as error:
+            raise Refused(f"{where}: leads to an address the desk does not call ({error})") from None
         except NOT_POSSIBLE as error:
             raise Refused(f"{where}: the request cannot be made ({type(error).__name__})") from None
         except NOT_SENT as error:
@@ -226,17 +249,25 @@ class Door:
             raise mode.unreadable(f"{where}: answered {error} MB, more than {limit} MB") from None
 
     async def _follow(self, ask: Ask, mode: Mode) -> Answer:
+        configured, foreign = ask.url, False
         for _ in range(HOPS):
-            answer = await self._send(ask, mode)
+            answer = await self._send(ask, mode, foreign)
             target = _redirect(ask, answer)
             if target is None:
                 return answer
-            ask = replace(ask, url=target, params=None)
+            ask, foreign = replace(ask, url=target, params=None), not _same_server(configured, target)
         raise httpx.RemoteProtocolError(f"more than {HOPS} redirects")
 
-    async def _send(self, ask: Ask, mode: Mode) -> Answer:
+    async def _send(self, ask: Ask, mode: Mode, foreign: bool) -> Answer:
+        """`foreign`: an answer named the address, so it must be a public one."""
         request = self._http.build_request(
-            ask.method, ask.url, params=ask.params, headers=dict(ask.headers), json=ask.json, data=ask.form
+            ask.method,
+            ask.url,
+            params=ask.params,
+            headers=dict(ask.headers),
+            json=ask.json,
+            data=ask.form,
+            extensions={FOREIGN: foreign},
         )
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
@@ -291,16 +322,46 @@ def _redirect(ask: Ask, answer: Answer) -> str | None:
     return str(there) if ours or "Authorization" not in ask.headers else None
 
 
+def _same_server(one: str, other: str) -> bool:
+    """Scheme, host and port; or the same host with TLS, at its usual port."""
+    here, there = httpx.URL(one), httpx.URL(other)
+    upgrade = (here.scheme, there.scheme) == ("http", "https") and there.port is None
+    return here.host == there.host and (upgrade or (here.scheme, here.port) == (there.scheme, there.port))
+
+
+WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""zlib's name for each packing that is understood (RFC 9110 §8.4.1)."""
+
+
 async def _body(response: httpx.Response) -> bytes:
+    """Unpacked here and not by the client, which unpacks a whole piece before it can be counted."""
     declared = response.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > LARGEST:
         raise TooBig(int(declared) // MEGABYTE)
+    unpack = _unpacking(response.headers.get("content-encoding", "").strip().lower())
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
+    async for piece in cast(httpx.AsyncByteStream, response.stream):
+        body += unpack(piece, LARGEST + 1 - len(body))
         if len(body) > LARGEST:
             raise TooBig(-(-len(body) // MEGABYTE))
     return bytes(body)
+
+
+def _unpacking(packing: str) -> Callable[[bytes, int], bytes]:
+    """(piece, most bytes wanted) to unpacked bytes. Raises httpx.DecodingError."""
+    if packing in ("", "identity"):
+        return lambda piece, most: piece
+    if packing not in WINDOWS:
+        raise httpx.DecodingError(f"packed as {packing[:20]}, which the desk cannot read")
+    packed = zlib.decompressobj(WINDOWS[packing])
+
+    def unpack(piece: bytes, most: int) -> bytes:
+        try:
+            return packed.decompress(piece, most)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    return unpack
 
 
 def _named(status: int) -> str:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 def web_address(value: str) -> str:
@@ -42,4 +42,7 @@ class SourceSettings(BaseModel):
     )
     every: timedelta | None = Field(
         None, title="Poll interval", description="Time between two polls; the platform's default if absent"
+    )
+    proxy: SecretStr | None = Field(
+        None, title="Proxy", description='http, https or socks5; that of [desk] if absent, "" for none'
     )

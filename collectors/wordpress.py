@@ -289,7 +289,9 @@ class WordPress:
 
     async def _comment(self, number: str, me: Me) -> Comment:
         params: dict[str, str | int] = {"context": "edit"} if me.moderates else {}
-        return (await self._door.read(self._ask("GET", f"comments/{int(number)}", params))).parse(Comment)
+        if not (number.isascii() and number.isdigit()):
+            raise Gone(f"{CARD.title}: there is no comment with this id", what="mention")
+        return (await self._door.read(self._ask("GET", f"comments/{number}", params))).parse(Comment)
 
     async def _answers(self, parent: int, me: Me) -> list[Comment]:
         params: dict[str, str | int] = {"parent": parent, "orderby": "date_gmt", "order": "asc", "per_page": PAGE}

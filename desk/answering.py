@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from desk import listing
 from desk.case import Case, State
-from desk.people import Person, Side
+from desk.people import Side
 from desk.ports import Client, Directory, Done, Drop, SourceStatus, Store, Unit, Verdicts
 from desk.rules import Rules
+from desk.scope import Scope, in_room
 from desk.showing import Chats, stopped_by
 from desk.stats import Day, Figures, digest_day, figures
 from desk.view import Drawing, Entry, Line, Link, Say, Scene
@@ -43,19 +44,19 @@ class Answering:
             "source_failing": self.source_told,
             "source_note": self.source_told,
             "ai_budget": self.source_told,
+            "unknown_work": self.source_told,
             "room_broken": self.room_broken,
         }
 
     # who sees what
 
-    def _audience(self, payload: Payload) -> tuple[Person | None, Side, list[str]]:
+    def _audience(self, payload: Payload) -> tuple[Scope, Side, list[str]]:
         """In a client room everybody sees the client's view; never more than the asker's own brands."""
-        directory = self.directory()
+        directory, room = self.directory(), payload["room"]
         person = directory.person(payload.get("person", ""))
-        here = [r.brand for r in directory.brands_in(payload["room"])]
-        own = directory.brands_for(person) if person is not None else []
-        side = directory.side_of_room(payload["room"]) or ("staff" if person and person.of_agency else "client")
-        return person, side, [b for b in own if not here or b in here]
+        scope = in_room(directory, person, room)
+        side = directory.side_of_room(room) or ("staff" if person and person.of_agency else "client")
+        return scope, side, [r.brand for r in directory.brands() if scope.sees(r.brand)]
 
     def _style(self, brands: list[str], side: Side) -> tuple[str, str]:
         """Language and time zone of the first brand concerned."""
@@ -82,15 +83,16 @@ class Answering:
     # lists
 
     async def open(self, unit: Unit, payload: Payload) -> Drawing | None:
-        _, side, brands = self._audience(payload)
-        waiting = [case for case in await unit.open_cases(brands) if case.state is not State.ANSWERED]
+        scope, side, brands = self._audience(payload)
+        async with self.store.read(scope) as reader:
+            waiting = [case for case in await reader.open_cases() if case.state is not State.ANSWERED]
         entries = await self._entries(unit, waiting, side)
         return listing.open_list(entries, side, *self._style(brands, side))
 
     async def case(self, unit: Unit, payload: Payload) -> Drawing | None:
-        _, side, brands = self._audience(payload)
-        async with self.store.read() as reader:
-            case = await reader.case(payload["case"], brands)
+        scope, side, brands = self._audience(payload)
+        async with self.store.read(scope) as reader:
+            case = await reader.case(payload["case"])
             events = await reader.events(payload["case"]) if case is not None else []
         lang, zone = self._style(brands, side)
         rules = None if case is None else self._rules(case)
@@ -125,26 +127,26 @@ class Answering:
 
     # figures
 
-    async def _figures(self, brands: list[str], day: Day) -> Figures:
-        async with self.store.read() as reader:
-            rows = await reader.rounds(brands, day.since, day.until)
-            waiting = await reader.open_cases(brands)
+    async def _figures(self, scope: Scope, day: Day) -> Figures:
+        async with self.store.read(scope) as reader:
+            rows = await reader.rounds(day.since, day.until)
+            waiting = await reader.open_cases()
         known = {r.brand: r.sla for r in self.directory().brands()}
         return figures(rows, waiting, lambda case: known[case.brand], day.since, day.until)
 
     async def stats(self, unit: Unit, payload: Payload) -> Drawing | None:
-        _, side, brands = self._audience(payload)
+        scope, side, brands = self._audience(payload)
         lang, zone = self._style(brands, side)
         now = unit.now
         day = Day(now.astimezone(ZoneInfo(zone)).date(), now - timedelta(days=1), now)
-        return listing.stats(await self._figures(brands, day), side, lang, zone)
+        return listing.stats(await self._figures(scope, day), side, lang, zone)
 
     async def digest(self, unit: Unit, payload: Payload) -> Drawing | None:
         """On request: the day that ends now, for the client whose room this is, or the first of the asker's."""
         _, side, brands = self._audience(payload)
         client = next((c for c in self.directory().clients() if set(c.brands) & set(brands)), None)
         if client is None:
-            return None
+            return Drawing(Say("nothing_here"), (Line(Say("nothing_here")),), (), *self._style(brands, side))
         today = unit.now.astimezone(ZoneInfo(client.zone)).date()
         return await self._digest(unit, client, side, Day(today, unit.now - timedelta(days=1), unit.now))
 
@@ -163,7 +165,7 @@ class Answering:
 
     async def _digest(self, unit: Unit, client: Client, side: Side, day: Day) -> Drawing:
         brands = list(client.brands)
-        found = await self._figures(brands, day)
+        found = await self._figures(Scope.of(brands), day)
         cases = list({c.id: c for c in (*found.overdue, *found.waiting_staff, *found.waiting_client)}.values())
         entry = {e.case.id: e for e in await self._entries(unit, cases, side)}
         lang, zone = self._style(brands, side)

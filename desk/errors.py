@@ -15,13 +15,28 @@ DeskError
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+_hide: Callable[[str], str] = str
+
+
+def hide_with(hide: Callable[[str], str]) -> None:
+    """What every reason passes through before it is shown, stored or logged: servers repeat our own secrets to us."""
+    global _hide
+    _hide = hide
+
+
+def told(error: BaseException) -> str:
+    """What an error says, without secrets; its name where it says nothing."""
+    return _hide(str(error)) or repr(error)
+
 
 class DeskError(Exception):
     """Base of all errors the desk knows how to go on from. `str()` is for the person who can mend it."""
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = _hide(reason)
+        super().__init__(self.reason)
 
 
 class Retry(DeskError):

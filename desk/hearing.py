@@ -17,7 +17,8 @@ from desk.people import Person, Side
 from desk.ports import Done, Heard, Place, Post, Saying, Unit, Verdicts
 from desk.receiving import receive
 from desk.rules import Rules
-from desk.service import Desk, Outcome, draw_saying, dumps, loads
+from desk.scope import of_person
+from desk.service import MOST_DIGITS, Desk, Outcome, draw_saying, dumps, loads
 from desk.showing import LARGEST_FILE, Chats
 from desk.work import LEASES, Prio, Row, Work
 
@@ -70,7 +71,7 @@ class Hearing:
 
     async def command(self, typed: Typed) -> Outcome:
         """One transaction; a repeated delivery gets the same outcome and does nothing."""
-        async with self.desk.store.write() as unit:
+        async with self.desk.store.write(scope=of_person(self.desk.directory, typed.who)) as unit:
             if not await unit.once(typed.idem):
                 return loads(await unit.recall(typed.idem))
             try:
@@ -124,6 +125,8 @@ class Hearing:
         number, _, rest = typed.text.strip().lstrip("#").partition(" ")
         if not (number.isascii() and number.isdigit()):
             raise NotAllowed("which_case")
+        if len(number) > MOST_DIGITS:
+            raise NotAllowed("no_such_case", case=f"{number[:MOST_DIGITS]}…")
         verb, _, text = rest.strip().partition(" ")
         if verb:
             if verb not in ("reply", "client", "note"):

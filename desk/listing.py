@@ -62,7 +62,7 @@ def one_case(scene: Scene, side: Side, link: str, notes: Iterable[tuple[str, dat
     blocks: list[Block] = [Line(_entry(Entry(case, rules, link, True), side), "title"), Quote(case.mention.text)]
     version = case.version if side == "staff" else next((v for v in case.versions if v.n == case.sent), None)
     if version is not None:
-        blocks += [Line(Say("version_shown", {"version": version.n})), Quote(version.text)]
+        blocks += [Line(Say("version_shown", {"version": version.n})), Quote(version.text, ours=True)]
     if side == "staff":
         blocks += [Line(Say("note_line", {"by": by, "at": At(at), "text": text}), "dim") for by, at, text in notes]
     return Drawing(Say("case_title", {"case": case.id}), tuple(blocks), buttons(scene, side), rules.lang(side), zone)

@@ -103,7 +103,7 @@ def _told(directory: Directory, ref: SourceRef, what: str, why: str, idem: str) 
     rules = directory.rules(ref.brand, ref.platform.card.name)
     if rules is None:
         return []
-    room = rules.staff_room
+    room = (what == "source_failing" and rules.leads_room) or rules.staff_room
     payload = {"room": room, "thread": "", "what": what, "source": ref.key, "reason": why, "brand": ref.brand}
     return [Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=f"told:{idem}", prio=Prio.ALARM)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -12,6 +12,7 @@ from desk.case import Case, Event, State
 from desk.mention import Mention, MentionKey
 from desk.people import Person, Side
 from desk.rules import Rules
+from desk.scope import Scope
 from desk.view import Drawing
 from desk.work import Row, Work
 
@@ -136,6 +137,8 @@ class SourceStatus:
 class Unit(Protocol):
     """One writing transaction: all of it or nothing. Leaving the context commits; an exception rolls back.
 
+    Of clients' data it sees and changes what its scope lets through: the rest is not there.
+
     `now` is aware UTC, fixed for the transaction; on PostgreSQL it is the database's clock.
     """
 
@@ -150,6 +153,14 @@ class Unit(Protocol):
         ...
 
     async def recall(self, idem: str) -> dict[str, Any] | None: ...
+
+    async def recall_all(self, idems: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Outcomes of those of the ids that have one."""
+        ...
+
+    async def remember_all(self, outcomes: Mapping[str, dict[str, Any]]) -> None:
+        """The newest outcome of each id, seen before or not."""
+        ...
 
     async def new_case(self, case: Case, events: Sequence[Event]) -> Case:
         """Insert; returns it with its number."""
@@ -237,8 +248,8 @@ class Unit(Protocol):
 
     async def count_uncarded(self, room: str) -> int: ...
 
-    async def open_cases(self, brands: Sequence[str] | None = None) -> list[Case]:
-        """Unfinished cases, by time left; None: of all brands."""
+    async def open_cases(self) -> list[Case]:
+        """Unfinished cases, by time left."""
         ...
 
     async def move_room(self, old: str, new: str) -> None:
@@ -256,16 +267,16 @@ class CaseRow(NamedTuple):
 
 
 class Reader(Protocol):
-    """Reading only; sees what is committed. `brands` limits what can be seen: there is no way to read without it."""
+    """Reading only; sees what is committed, and of clients' data what its scope lets through."""
 
-    async def case(self, number: int, brands: Sequence[str]) -> Case | None: ...
-    async def open_cases(self, brands: Sequence[str]) -> list[Case]: ...
-    async def rounds(self, brands: Sequence[str], since: datetime, until: datetime) -> list[CaseRow]:
+    async def case(self, number: int) -> Case | None: ...
+    async def open_cases(self) -> list[Case]: ...
+    async def rounds(self, since: datetime, until: datetime) -> list[CaseRow]:
         """Rounds whose clock began, or that were posted or closed, in [since, until)."""
         ...
 
     async def events(self, number: int) -> list[Event]: ...
-    async def stored(self, brands: Sequence[str], since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
+    async def stored(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
         """Count of mentions found in [since, until) by (brand, platform, tone)."""
         ...
 
@@ -276,8 +287,10 @@ class Reader(Protocol):
 
 
 class Store(Protocol):
-    def write(self) -> AbstractAsyncContextManager[Unit]: ...
-    def read(self) -> AbstractAsyncContextManager[Reader]: ...
+    """`scope` None: no client's data, only work, switches and what was seen before."""
+
+    def write(self, *, scope: Scope | None = None) -> AbstractAsyncContextManager[Unit]: ...
+    def read(self, scope: Scope | None = None) -> AbstractAsyncContextManager[Reader]: ...
 
 
 class Client(NamedTuple):

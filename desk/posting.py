@@ -17,6 +17,7 @@ from desk.platform import Look, Platform, Posted
 from desk.ports import Call, Directory, Done, Drop, Later, Park, Store, Unit, Verdicts
 from desk.receiving import pack, unpack
 from desk.rules import Rules
+from desk.scope import configured
 from desk.service import apply
 from desk.work import LEASES, Row
 
@@ -130,8 +131,8 @@ class Publish:
 
 
 async def _read(store: Store, directory: Directory, number: int) -> Case | None:
-    async with store.read() as reader:
-        return await reader.case(number, [r.brand for r in directory.brands()])
+    async with store.read(configured(directory)) as reader:
+        return await reader.case(number)
 
 
 async def _held(unit: Unit, case: Case, rules: Rules, row: Row) -> Verdicts | None:

@@ -16,12 +16,16 @@ from desk.forms import PRESSES, Answers, Field, initial, make, missing
 from desk.people import Person
 from desk.ports import Ask, Bulletin, Directory, Place, Saying, Stop, Store, Unit
 from desk.rules import Rules
+from desk.scope import of_person
 from desk.view import At
 from desk.work import Prio, Work
 
 ASK_FOR = timedelta(minutes=15)
 """How long a question waits for a person's message before their words are ordinary talk again."""
 
+
+MOST_DIGITS = 18
+"""Of a number that people may name: a longer one fits no column of a database."""
 
 FEW = 3
 """Up to this many new cases need no summary: their cards come within seconds."""
@@ -91,7 +95,7 @@ class Desk:
 
     async def press(self, pressed: Pressed) -> Outcome:
         """Every press is answered; the same press twice is answered alike and done once."""
-        async with self.store.write() as unit:
+        async with self.store.write(scope=of_person(self.directory, pressed.who)) as unit:
             if not await unit.once(pressed.idem):
                 return loads(await unit.recall(pressed.idem))
             outcome = await self._guarded(unit, pressed)
@@ -144,8 +148,8 @@ class Desk:
         """What a modal must ask. Raises NotAllowed or Gone before anybody types in vain."""
         if who is None:
             raise NotAllowed("stranger")
-        async with self.store.read() as reader:
-            case = await reader.case(number, self.directory.brands_for(who))
+        async with self.store.read(of_person(self.directory, who)) as reader:
+            case = await reader.case(number)
         if case is None or (rules := self.directory.rules(case.brand, case.mention.key.platform)) is None:
             raise NotAllowed("no_such_case", case=number)
         press = PRESSES[action]
@@ -254,11 +258,11 @@ class Desk:
                 await unit.set_stop(Stop(scope, who.key, unit.now))
             else:
                 await unit.drop_stop(scope)
-        await self._redraw_waiting(unit, scopes)
+        await self._redraw_waiting(unit)
         return Outcome("did_stop" if stop else "did_resume", {"n": len(scopes)})
 
-    async def _redraw_waiting(self, unit: Unit, scopes: list[str]) -> None:
-        for case in await unit.open_cases(None if "*" in scopes else scopes):
+    async def _redraw_waiting(self, unit: Unit) -> None:
+        for case in await unit.open_cases():
             rules = self.directory.rules(case.brand, case.mention.key.platform)
             if rules is None or case.state.value not in ("approved", "in_approval"):
                 continue
@@ -268,7 +272,7 @@ class Desk:
 
 def _number(text: str) -> int:
     """0, which no row has, for what a forged press may carry; str.isdigit alone lets "²" through."""
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else 0
 
 
 def _typed_action(verb: str, who: Person, case: Case, text: str) -> a.Action:

@@ -103,7 +103,7 @@ class Shows:
         concerned = next(iter(self.directory().brands_in(room)), None)
         if concerned is None:
             return []
-        others = [r for r in (concerned.staff_room, concerned.leads_room) if r and r != room]
+        others = [r for r in (concerned.leads_room, concerned.staff_room) if r and r != room]
         day = unit.now.date().isoformat()
         return [
             Work(

@@ -14,6 +14,7 @@ from desk.platform import problems
 from desk.ports import Directory, Done, Drafter, Drop, Store, Unit, Verdicts
 from desk.posting import reason
 from desk.rules import Rules
+from desk.scope import configured
 from desk.service import apply
 from desk.work import LEASES, Row
 
@@ -29,8 +30,8 @@ class Suggest:
 
     async def fetch(self, row: Row) -> str:
         directory = self.directory()
-        async with self.store.read() as reader:
-            case = await reader.case(row.payload["case"], [r.brand for r in directory.brands()])
+        async with self.store.read(configured(directory)) as reader:
+            case = await reader.case(row.payload["case"])
         rules = None if case is None else directory.rules(case.brand, case.mention.key.platform)
         if case is None or rules is None:
             return ""

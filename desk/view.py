@@ -53,9 +53,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Foreign text, whole; a messenger that cannot show it all shortens it and says so."""
+    """Foreign text, whole; a messenger that cannot show it all shortens it and says so.
+
+    `ours`: written by the desk's own people, and shown to the letter, because it is copied from here.
+    """
 
     text: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +401,7 @@ def _version_staff(scene: Scene, version: Version) -> Iterable[Block]:
     case, card = scene.case, scene.rules.card
     names = ", ".join(p.name for p in _people(scene.rules, version.authors))
     yield Line(Say(f"version_{version.origin}", {"version": version.n, "by": names}), "title")
-    yield Quote(version.text)
+    yield Quote(version.text, ours=True)
     if card.longest is not None:
         yield Line(Say("length_of", {"length": MEASURES[card.unit](version.text), "longest": card.longest}), "dim")
     if version.n != case.n:
@@ -410,7 +414,7 @@ def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
     """Before any press: the text, as whom, where and when it will be posted (contract §5)."""
     case, rules = scene.case, scene.rules
     yield Line(_proposal(version, rules), "title")
-    yield Quote(version.text)
+    yield Quote(version.text, ours=True)
     current = version.n == case.n == case.sent
     if current and case.state is State.IN_APPROVAL:
         yield from _before_approval(scene)
@@ -450,7 +454,7 @@ def _before_approval(scene: Scene) -> Iterable[Block]:
         yield Quote(case.other_reply.text)
     if (case.correcting or rules.card.one_reply) and case.reply is not None:
         yield Line(Say("replaces_ours", {"at": At(case.reply.posted_at)}), "alert")
-        yield Quote(case.reply.text)
+        yield Quote(case.reply.text, ours=True)
     if len(rules.approval) > 1:
         yield Line(Say("step_of", args), "dim")
     if scene.stopped_by:
@@ -465,7 +469,7 @@ def said(rules: Rules, side: Side, case: Case, key: str, args: dict[str, Any], m
     shown = {k: _named(rules, k, v) for k, v in args.items() if k != "text"}
     blocks: list[Block] = [Line(Say(key, {**shown, "case": case.id}))]
     if args.get("text"):
-        blocks.append(Quote(str(args["text"])))
+        blocks.append(Quote(str(args["text"]), ours="by" in args))
     blocks += _call(_people(rules, mention))
     return Drawing(title(case, rules), tuple(blocks), (), rules.lang(side), rules.zone(side))
 

@@ -38,6 +38,8 @@ async def main(given: argparse.Namespace) -> None:
     sandbox.demo_world()
     address = await sandbox.start(given.port)
     if given.credentials:
+        given.credentials.touch(mode=0o600)
+        given.credentials.chmod(0o600)
         given.credentials.write_text(json.dumps(sandbox.site.service_account(), indent=2), encoding="utf-8")
     print(address, flush=True)
     feeding = asyncio.create_task(_feed(sandbox, given))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Table, and_, delete, exists, insert, select, update
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,10 +76,14 @@ async def load(db: AsyncConnection, heads: Iterable[Any]) -> list[Case]:
 async def _children(db: AsyncConnection, table: Table, ids: list[int]) -> dict[int, list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = {}
     for start in range(0, len(ids), 500):
-        wanted = select(table).where(table.c.case_id.in_(ids[start : start + 500])).order_by(*_ORDER[table])
-        for row in (await db.execute(wanted)).mappings():
+        for row in (await db.execute(_wanted(table), {"ids": ids[start : start + 500]})).mappings():
             found.setdefault(row["case_id"], []).append(dict(row))
     return found
+
+
+@cache
+def _wanted(table: Table) -> Select[Any]:
+    return select(table).where(table.c.case_id.in_(bindparam("ids", expanding=True))).order_by(*_ORDER[table])
 
 
 def _whole(head: Any, parts: dict[str, list[dict[str, Any]]]) -> Case:
@@ -97,10 +102,8 @@ def by_time_left(found: list[Case], rules_of: RulesOf) -> list[Case]:
     return sorted(found, key=key)
 
 
-async def open_cases(db: AsyncConnection, brands: Sequence[str] | None, rules_of: RulesOf) -> list[Case]:
-    wanted = select(cases).where(cases.c.state.not_in([state.value for state in FINISHED]))
-    if brands is not None:
-        wanted = wanted.where(cases.c.brand.in_(list(brands)))
+async def open_cases(db: AsyncConnection, seen: ColumnElement[bool], rules_of: RulesOf) -> list[Case]:
+    wanted = select(cases).where(cases.c.state.not_in([state.value for state in FINISHED]), seen)
     return by_time_left(await load(db, await db.execute(wanted)), rules_of)
 
 
@@ -112,6 +115,8 @@ class CasePart(Part):
 
     async def new_case(self, case: Case, events: Sequence[Event]) -> Case:
         """Raises Retry when another transaction has just made a case of the same mention."""
+        self.must_see(case.brand)
+        self.must_see(case.mention.key.brand)
         try:
             mention = await new_mention(self, case)
             statement = insert(cases).values(**_head(case), mention_id=mention, lock=0).returning(cases.c.id)
@@ -128,8 +133,8 @@ class CasePart(Part):
         return new
 
     async def case(self, number: int) -> Case:
-        taken = update(cases).where(cases.c.id == number).values(lock=cases.c.lock + 1).returning(cases)
-        head = await self.first(taken)
+        seen = cases.c.id == number, self.brand_in(cases.c.brand)
+        head = await self.first(update(cases).where(*seen).values(lock=cases.c.lock + 1).returning(cases))
         if head is None:
             raise Gone(f"there is no case {number}", what="case")
         [case] = await load(self.db, [head])
@@ -138,7 +143,8 @@ class CasePart(Part):
 
     async def save(self, case: Case, events: Sequence[Event]) -> None:
         """Raises StaleVersion when the case was changed by another transaction since `case` was read."""
-        held = cases.c.id == case.id, cases.c.lock == case.lock
+        self.must_see(case.brand)
+        held = cases.c.id == case.id, cases.c.lock == case.lock, self.brand_in(cases.c.brand)
         statement = update(cases).where(*held).values(**_head(case)).returning(cases.c.mention_id)
         mention = await self.value(statement)
         if mention is None:
@@ -186,7 +192,7 @@ class CasePart(Part):
             await self.db.execute(insert(case_events), rows)
 
     async def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
-        wanted = select(cases).where(cases.c.id.in_(numbers))
+        wanted = select(cases).where(cases.c.id.in_(numbers), self.brand_in(cases.c.brand))
         return {case.id: case for case in await load(self.db, await self.rows(wanted))}
 
     async def uncarded(self, room: str) -> list[Case]:
@@ -201,15 +207,16 @@ class CasePart(Part):
         carded = exists().where(rounds.c.case_id == cases.c.id, rounds.c.carded_at.is_not(None))
         unfinished = cases.c.state.not_in([state.value for state in FINISHED])
         placed = cases.outerjoin(places, and_(places.c.case_id == cases.c.id, places.c.side == "staff"))
-        wanted = select(cases.c.id, cases.c.brand, places.c.room).select_from(placed).where(unfinished, ~carded)
+        wanted = select(cases.c.id, cases.c.brand, places.c.room)
+        wanted = wanted.select_from(placed).where(unfinished, ~carded, self.brand_in(cases.c.brand))
         return [row.id for row in await self.rows(wanted) if (row.room or self._staff_room(row.brand)) == room]
 
     def _staff_room(self, brand: str) -> str:
         rules = self.rules_of(brand)
         return rules.staff_room if rules else ""
 
-    async def open_cases(self, brands: Sequence[str] | None = None) -> list[Case]:
-        return await open_cases(self.db, brands, self.rules_of)
+    async def open_cases(self) -> list[Case]:
+        return await open_cases(self.db, self.brand_in(cases.c.brand), self.rules_of)
 
 
 def states_of(rows: Iterable[Any]) -> dict[tuple[str, State], int]:

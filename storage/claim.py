@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    Double,
+    Integer,
     Select,
     Update,
     and_,
+    bindparam,
     case,
     exists,
     func,
-    literal,
     literal_column,
     null,
     or_,
@@ -33,6 +37,7 @@ def seconds(moment: datetime) -> float:
     return moment.timestamp()
 
 
+@cache
 def first_in_lane() -> ColumnElement[bool]:
     """No earlier row of the lane is unfinished: a retry keeps its place, and a parked row is not overtaken.
 
@@ -56,46 +61,69 @@ def not_of(sort: str) -> ColumnElement[bool]:
     return ~or_(work.c.dest.startswith(f"{sort}:", autoescape=True), and_(work.c.dest == "", work.c.kind == sort))
 
 
-def _token(now: datetime) -> ColumnElement[bool]:
-    return or_(dest.c.name.is_(None), pace.has_token(work.c.prio, seconds(now)))
+AT: BindParameter[float] = bindparam("at", type_=Double())
+NOW: BindParameter[datetime] = bindparam("now", type_=Utc())
+"""The moment, as seconds since 1970 and as a time: parameters, so that each statement is built once."""
+
+
+def moment(now: datetime) -> dict[str, Any]:
+    return {"at": seconds(now), "now": now}
+
+
+def _token() -> ColumnElement[bool]:
+    return or_(dest.c.name.is_(None), pace.has_token(work.c.prio, AT))
 
 
 def _order(of: Any) -> tuple[Any, ...]:
     return of.c.prio, of.c.deadline.is_(None), of.c.deadline, of.c.id
 
 
-def _fit(kinds: Iterable[str], now: datetime, in_lane: ColumnElement[bool]) -> Select[Any]:
+def _fit(kinds: Iterable[str], may_run: ColumnElement[bool]) -> Select[Any]:
     """Rows that could run, numbered within their destination: each of its rows has to find a token of its own."""
     alone = case((dest.c.name.is_(None), work.c.id), else_=0)
     nth = func.row_number().over(partition_by=(func.coalesce(dest.c.name, ""), alone), order_by=_order(work))
     return (
         select(work.c.id, nth.label("nth"))
         .select_from(work.outerjoin(dest, dest.c.name == work.c.dest))
-        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), in_lane, _token(now))
+        .where(ready(), work.c.run_at <= NOW, work.c.kind.in_(list(kinds)), may_run, _token())
     )
 
 
-def claim(
-    leases: Mapping[str, timedelta], now: datetime, owner: str, limit: int, in_lane: ColumnElement[bool]
-) -> Update:
-    """`leases`: of each kind this code knows. Another replica's claim is skipped, not waited for."""
-    fit = _fit(leases, now, in_lane).cte("fit")
+Leases = tuple[tuple[str, timedelta], ...]
+
+
+@lru_cache(maxsize=256)
+def claim(leases: Leases, in_lane: ColumnElement[bool], full: tuple[str, ...]) -> Update:
+    """`leases`: of each kind this code knows. Another replica's claim is skipped, not waited for.
+
+    Parameters: those of `moment`, `mine` (the owner) and `most`, and one for each lease, of `untils`.
+    """
+    may_run = and_(in_lane, *map(not_of, full))
+    fit = _fit([kind for kind, _ in leases], may_run).cte("fit")
     pick = (
         select(work.c.id)
         .join(fit, fit.c.id == work.c.id)
         .where(fit.c.nth == 1, ready())
         .order_by(*_order(work))
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer()))
         .with_for_update(skip_locked=True, of=work)
         .cte("pick")
     )
-    until = case(*((work.c.kind == kind, literal(now + lease, Utc())) for kind, lease in leases.items()))
+    until = case(*((work.c.kind == kind, bindparam(_until(lease), type_=Utc())) for kind, lease in leases))
     return (
         update(work)
         .where(work.c.id.in_(select(pick.c.id)))
-        .values(state="running", owner=owner, lease_until=until, attempts=work.c.attempts + 1)
+        .values(state="running", owner=bindparam("mine"), lease_until=until, attempts=work.c.attempts + 1)
         .returning(work)
     )
+
+
+def untils(leases: Leases, now: datetime) -> dict[str, datetime]:
+    return {_until(lease): now + lease for _, lease in leases}
+
+
+def _until(lease: timedelta) -> str:
+    return f"until_{lease // timedelta(microseconds=1)}"
 
 
 def unclaim(ids: Sequence[int]) -> Update:
@@ -106,17 +134,19 @@ def unclaim(ids: Sequence[int]) -> Update:
     )
 
 
-def next_run(kinds: Iterable[str], now: datetime) -> Select[Any]:
-    return select(func.min(work.c.run_at)).where(ready(), work.c.run_at > now, work.c.kind.in_(list(kinds)))
+@lru_cache(maxsize=64)
+def next_run(kinds: tuple[str, ...]) -> Select[Any]:
+    return select(func.min(work.c.run_at)).where(ready(), work.c.run_at > NOW, work.c.kind.in_(list(kinds)))
 
 
-def next_token(kinds: Iterable[str], now: datetime) -> Select[Any]:
+@lru_cache(maxsize=64)
+def next_token(kinds: tuple[str, ...]) -> Select[Any]:
     """Seconds since 1970 at which the next row that is due gets a token."""
-    free_at = pace.free_at(work.c.prio, seconds(now))
+    free_at = pace.free_at(work.c.prio, AT)
     return (
         select(func.min(free_at))
         .select_from(work.join(dest, dest.c.name == work.c.dest))
-        .where(ready(), work.c.run_at <= now, work.c.kind.in_(list(kinds)), free_at > seconds(now) + pace.TICK)
+        .where(ready(), work.c.run_at <= NOW, work.c.kind.in_(list(kinds)), free_at > AT + pace.TICK)
     )
 
 

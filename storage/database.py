@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from storage import onehop
 from storage.turns import Turns
 
 try:
@@ -22,12 +24,17 @@ try:
 except ImportError:  # Windows has no flock: there the desk relies on being started once.
     fcntl = None  # type: ignore[assignment]
 
+log = logging.getLogger("replydesk.store")
+
 BUSY_TIMEOUT = 10_000
 """Milliseconds SQLite waits for another connection's lock, of a backup for example."""
 
 IDLE_TIMEOUT = 10_000
 """Milliseconds after which PostgreSQL undoes a transaction that does nothing. No transaction of the desk waits for the
 outside; one of a frozen replica would hold its rows, and with them the others, for as long as it is frozen."""
+
+SILENT = 10.0
+"""Seconds without a word from a replica after which PostgreSQL (14 and later) lets others have what it did alone."""
 
 DEADLOCK = "40P01"
 
@@ -46,7 +53,10 @@ class StoreBusy(Exception):
 
 def read_url(url: str) -> URL:
     """Raises ValueError for anything but the two stores the desk runs on."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("this is no database url: sqlite+aiosqlite:///replydesk.db is one") from None
     if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
         known = "sqlite+aiosqlite:// or postgresql+asyncpg://"
         raise ValueError(f"the database url starts with {known}, not {parsed.drivername}://")
@@ -64,7 +74,8 @@ def connect_sqlite(url: URL, *, writing: bool) -> AsyncEngine:
     size = 1 if writing else POOL
     engine = create_async_engine(
         url,
-        connect_args={"isolation_level": None},
+        connect_args={"isolation_level": None, "async_creator_fn": onehop.connect},
+        hide_parameters=True,
         pool_size=size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
@@ -90,6 +101,7 @@ def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
     how: dict[str, Any] = {} if writing else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=POOL,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
@@ -215,9 +227,50 @@ async def listen(engine: AsyncEngine, heard: Callable[[], None], again: float = 
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine, name: str, again: float = 1.0) -> AsyncIterator[asyncio.Event]:
-    """Wait until no other process is inside under this name. The event is set when that can no longer be promised."""
+    """Wait until no other process is inside under this name, however often the database goes away meanwhile. The event
+    is set when that can no longer be promised."""
+    async with AsyncExitStack() as stack:
+        yield await _turn(stack, engine, name, again)
+
+
+HEARD = text(
+    "SELECT set_config(name, :silent, false) FROM pg_settings WHERE name = 'idle_session_timeout'"  # not before 14
+)
+
+
+async def _turn(stack: AsyncExitStack, engine: AsyncEngine, name: str, again: float) -> asyncio.Event:
     ours = select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))
-    async with _session(engine) as (connection, lost):
-        while not (await connection.execute(ours)).scalar_one():  # noqa: ASYNC110 - it is another process's lock
+    while True:
+        try:
+            connection, lost = await stack.enter_async_context(_session(engine))
+            await connection.execute(HEARD, {"silent": str(int(SILENT * 1000))})
+            while not (await connection.execute(ours)).scalar_one():  # noqa: ASYNC110 - it is another process's lock
+                await asyncio.sleep(again)
+        except (DBAPIError, OSError) as error:
+            log.warning("the turn at %s could not be asked for: %s", name, type(error).__name__)
+            await stack.aclose()
             await asyncio.sleep(again)
-        yield lost
+        else:
+            await stack.enter_async_context(_alive(connection, lost))
+            return lost
+
+
+@asynccontextmanager
+async def _alive(connection: AsyncConnection, lost: asyncio.Event) -> AsyncIterator[None]:
+    """Tell PostgreSQL of it, which by silence alone knows a frozen replica or a dead network."""
+    telling = asyncio.create_task(_tell(connection, lost))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+async def _tell(connection: AsyncConnection, lost: asyncio.Event) -> None:
+    try:
+        while True:
+            await asyncio.sleep(SILENT / 4)
+            async with asyncio.timeout(SILENT / 4):
+                await connection.execute(text("SELECT 1"))
+    except (DBAPIError, OSError, TimeoutError):
+        lost.set()

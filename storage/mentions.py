@@ -76,7 +76,7 @@ def _stored(row: Any) -> StoredMention:
 
 class MentionPart(Part):
     async def mention(self, key: MentionKey) -> StoredMention | None:
-        row = await self.first(select(mentions).where(*_is(key)))
+        row = await self.first(select(mentions).where(*_is(key), self.brand_in(mentions.c.brand)))
         return None if row is None else _stored(row)
 
     async def mentions(self, keys: Iterable[MentionKey]) -> dict[MentionKey, StoredMention]:
@@ -84,7 +84,8 @@ class MentionPart(Part):
         for account, same in groupby(sorted(keys), lambda key: (key.brand, key.platform, key.account)):
             ids = [key.external_id for key in same]
             for start in range(0, len(ids), AT_ONCE):
-                rows = await self.rows(select(mentions).where(*_any_of(*account, ids[start : start + AT_ONCE])))
+                some = _any_of(*account, ids[start : start + AT_ONCE])
+                rows = await self.rows(select(mentions).where(*some, self.brand_in(mentions.c.brand)))
                 found.update((stored.mention.key, stored) for stored in map(_stored, rows))
         return found
 
@@ -92,6 +93,7 @@ class MentionPart(Part):
         self, mention: Mention, tone: str, score: float | None, by: str, found_at: datetime, case: int | None
     ) -> None:
         """`found_at` counts on the first reading only; a case once named stays where `case` is None."""
+        self.must_see(mention.key.brand)
         judged = {"tone": tone, "score": score, "judged_by": by}
         known = await self.first(select(mentions.c.id, mentions.c.fingerprint).where(*_is(mention.key)))
         if known is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Case, ColumnElement, Update, and_, case, literal, or_, update
+from sqlalchemy import Case, ColumnElement, Double, Integer, Text, Update, and_, bindparam, case, or_, update
 
 from desk.work import Prio
 from storage.tables import dest
@@ -25,7 +25,8 @@ below LEFT, so that a tenth of a gap remains for the network's jitter."""
 LEFT = 0.86
 """Calls of a minute's allowance that the quick pace does not plan for."""
 CALM, RUSH, RUSH_FOR = 8, 2, 1.5
-"""In gaps: a destination unused for CALM may be used RUSH ahead, for RUSH_FOR: a lone case is carded at once."""
+"""In gaps: in a destination unused for CALM what belongs into a thread just opened may be RUSH ahead, for RUSH_FOR: the
+card of a lone case does not keep its topic empty. Of a burst only the first gains: the rest goes in its order."""
 
 
 def quick_gap(per_minute: int, minute: float = 60.0) -> float:
@@ -36,37 +37,58 @@ def quick_gap(per_minute: int, minute: float = 60.0) -> float:
     return minute / (per_minute - LEFT) if per_minute >= 5 else 0.0
 
 
-def free_ahead(prio: ColumnElement[int], at: float) -> Case[float]:
+Seconds = float | ColumnElement[float]
+"""Since 1970; in statements that are built once, a parameter."""
+
+
+def free_ahead(prio: ColumnElement[int], at: Seconds) -> Case[float]:
     """Seconds a destination may be used ahead of its pace."""
-    hurried, rush = prio <= int(Prio.ALARM), and_(prio <= int(Prio.CARD), dest.c.rush_until > at)
+    hurried, rush = prio <= int(Prio.ALARM), and_(prio <= int(Prio.OPENED), dest.c.rush_until > at)
     burst = (dest.c.burst - 1) * dest.c.gap
     busy = case((_waited_for(prio), burst), (hurried, burst / 2), (rush, RUSH * dest.c.gap), else_=0.0)
     quick = case((hurried, SPARE * dest.c.quick), (rush, RUSH * dest.c.quick), else_=0.0)
     return case((_busy(at), busy), else_=quick)
 
 
-def has_token(prio: ColumnElement[int], at: float) -> ColumnElement[bool]:
+def has_token(prio: ColumnElement[int], at: Seconds) -> ColumnElement[bool]:
     return dest.c.tat <= at + free_ahead(prio, at) + TICK
 
 
-def take_token(name: str, prio: int, at: float) -> Update:
-    """Touches one row, or none where the destination has no token left."""
-    of = literal(int(prio))
+def token(name: str, prio: int, at: float) -> dict[str, Any]:
+    """Parameters of TAKE_TOKEN."""
+    return {"its_name": name, "its_prio": int(prio), "at": at}
+
+
+def _take_token() -> Update:
+    at: ColumnElement[float] = bindparam("at", type_=Double())
+    of: ColumnElement[int] = bindparam("its_prio", type_=Integer())
     acted = or_(_waited_for(of), _rested(at, 1))
     values: dict[str, Any] = {
         "tat": case((_busy(at), after(1, at)), (acted, _people_again(at)), else_=_on_time(at) + dest.c.quick),
         "acted_at": case((acted, at), else_=dest.c.acted_at),
         "rush_until": case((_rested(at, CALM), at + RUSH_FOR * dest.c.gap), else_=dest.c.rush_until),
     }
+    name = bindparam("its_name", type_=Text())
     return update(dest).where(dest.c.name == name, has_token(of, at)).values(**values)
 
 
-def after(tokens: int, at: float) -> ColumnElement[float]:
+def spend(name: str, tokens: int, at: float) -> Update:
+    """Calls that no row paid for; fewer than none are given back. What they find rested has not been run by a backlog,
+    so that they do not count as one."""
+    gap = case((_busy(at), dest.c.gap), else_=dest.c.quick)
+    values: dict[str, Any] = {
+        "tat": case((dest.c.tat > at, dest.c.tat), else_=at) + tokens * gap,
+        "acted_at": case((_rested(at, 1), at), else_=dest.c.acted_at),
+    }
+    return update(dest).where(dest.c.name == name).values(**values)
+
+
+def after(tokens: int, at: Seconds) -> ColumnElement[float]:
     """A destination's mark (GCRA's theoretical arrival time) once so many tokens are used at `at`."""
     return case((dest.c.tat > at, dest.c.tat), else_=at) + tokens * dest.c.gap
 
 
-def free_at(prio: ColumnElement[int], at: float) -> ColumnElement[float]:
+def free_at(prio: ColumnElement[int], at: Seconds) -> ColumnElement[float]:
     """Seconds since 1970 at which a row of this priority gets a token, as things stand."""
     return dest.c.tat - free_ahead(prio, at)
 
@@ -75,22 +97,26 @@ def _waited_for(prio: ColumnElement[int]) -> ColumnElement[bool]:
     return prio <= int(Prio.SUMMARY)
 
 
-def _busy(at: float) -> ColumnElement[bool]:
+def _busy(at: Seconds) -> ColumnElement[bool]:
     return or_(dest.c.quick == 0, dest.c.acted_at > at - QUIET * dest.c.burst * dest.c.gap)
 
 
-def _rested(at: float, gaps: int) -> ColumnElement[bool]:
+def _rested(at: Seconds, gaps: int) -> ColumnElement[bool]:
     return and_(dest.c.quick > 0, dest.c.tat <= at - gaps * dest.c.gap)
 
 
-def _on_time(at: float) -> ColumnElement[float]:
+def _on_time(at: Seconds) -> ColumnElement[float]:
     """A call that came a little late does not move those after it: lateness would add up to a slower pace."""
     return case((dest.c.tat > at - LATE * dest.c.quick, dest.c.tat), else_=at)
 
 
-def _people_again(at: float) -> ColumnElement[float]:
+def _people_again(at: Seconds) -> ColumnElement[float]:
     """The mark after the press that ends the quick pace. A minute of that leaves nothing but its own trickle to the
     next presses; each quick gap of rest before leaves them one token more."""
     rested = (at - dest.c.tat) / dest.c.quick * dest.c.gap
     empty = (dest.c.burst - 1) * dest.c.gap + dest.c.quick
     return case((empty - rested > dest.c.gap, at + empty - rested), else_=at + dest.c.gap)
+
+
+TAKE_TOKEN = _take_token()
+"""Touches one row, or none where the destination has no token left. Built once: building it takes a millisecond."""

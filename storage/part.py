@@ -7,20 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, Row, Table
+from sqlalchemy import CursorResult, Executable, Row, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from desk.case import Case
+from desk.errors import Gone
 from desk.rules import Rules
+from desk.scope import Scope
+from storage.scoped import Scoped
+from storage.tables import cases
 
 RulesOf = Callable[[str], Rules | None]
 """What is agreed for a brand, None where the configuration no longer has it."""
 
 
 @dataclass
-class Part:
+class Part(Scoped):
     """`now` is aware UTC and does not move within the transaction; `began`: the monotonic clock, read just before it.
 
     `stirred`: work was added or brought forward. `saved`: cases before and after, in order, for whoever counts them.
@@ -32,9 +36,17 @@ class Part:
     rules_of: RulesOf
     stirred: bool = False
     saved: list[tuple[Case | None, Case]] = field(default_factory=list)
+    scope: Scope | None = None
 
-    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        return (await self.db.execute(statement)).all()
+    async def must_hold(self, case: int) -> None:
+        """Raises Gone for a case outside of the scope: to who asks, it is not there."""
+        if self._scope().brands is None:
+            return
+        if await self.value(select(cases.c.id).where(cases.c.id == case, self.brand_in(cases.c.brand))) is None:
+            raise Gone(f"there is no case {case}", what="case")
+
+    async def rows(self, statement: Executable, values: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+        return (await self.db.execute(statement, values)).all()
 
     async def first(self, statement: Executable) -> Row[Any] | None:
         return (await self.db.execute(statement)).first()
@@ -42,9 +54,9 @@ class Part:
     async def value(self, statement: Executable) -> Any:
         return (await self.db.execute(statement)).scalar()
 
-    async def change(self, statement: Executable) -> int:
+    async def change(self, statement: Executable, values: dict[str, Any] | None = None) -> int:
         """Rows touched."""
-        result = await self.db.execute(statement)
+        result = await self.db.execute(statement, values)
         assert isinstance(result, CursorResult)
         return result.rowcount
 

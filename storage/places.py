@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from desk.people import Side
 from desk.ports import Ask, Heard, Place, Post, Saying
@@ -48,16 +48,20 @@ def _of_heard(heard: Heard) -> dict[str, Any]:
 
 class PlacePart(Part):
     async def place(self, case: int, side: Side) -> Place | None:
-        return to_place(await self.first(select(places).where(places.c.case_id == case, places.c.side == side)))
+        wanted = select(places).where(places.c.case_id == case, places.c.side == side, self.case_in(places.c.case_id))
+        return to_place(await self.first(wanted))
 
     async def places(self, cases: Sequence[int], side: Side) -> dict[int, Place]:
         wanted = select(places).where(places.c.case_id.in_(cases), places.c.side == side)
+        wanted = wanted.where(self.case_in(places.c.case_id))
         return {place.case: place for row in await self.rows(wanted) if (place := to_place(row))}
 
     async def place_at(self, room: str, thread: str) -> Place | None:
-        return to_place(await self.first(select(places).where(places.c.room == room, places.c.thread == thread)))
+        here = places.c.room == room, places.c.thread == thread
+        return to_place(await self.first(select(places).where(*here, self.case_in(places.c.case_id))))
 
     async def set_place(self, place: Place) -> None:
+        await self.must_hold(place.case)
         await self.put(
             places,
             case_id=place.case,
@@ -69,16 +73,18 @@ class PlacePart(Part):
 
     async def post(self, case: int, side: Side, slot: str) -> Post | None:
         where = posts.c.case_id == case, posts.c.side == side, posts.c.slot == slot
-        return _to_post(await self.first(select(posts).where(*where)))
+        return _to_post(await self.first(select(posts).where(*where, self.case_in(posts.c.case_id))))
 
     async def post_at(self, room: str, message: str) -> Post | None:
-        return _to_post(await self.first(select(posts).where(posts.c.room == room, posts.c.message == message)))
+        there = posts.c.room == room, posts.c.message == message
+        return _to_post(await self.first(select(posts).where(*there, self.case_in(posts.c.case_id))))
 
     async def posts(self, case: int, side: Side) -> list[Post]:
-        wanted = select(posts).where(posts.c.case_id == case, posts.c.side == side).order_by(posts.c.slot)
-        return [post for row in await self.rows(wanted) if (post := _to_post(row))]
+        wanted = select(posts).where(posts.c.case_id == case, posts.c.side == side, self.case_in(posts.c.case_id))
+        return [post for row in await self.rows(wanted.order_by(posts.c.slot)) if (post := _to_post(row))]
 
     async def set_post(self, post: Post) -> None:
+        await self.must_hold(post.case)
         await self.put(
             posts,
             case_id=post.case,
@@ -90,41 +96,50 @@ class PlacePart(Part):
         )
 
     async def drop_posts(self, case: int, side: Side) -> None:
-        await self.db.execute(delete(posts).where(posts.c.case_id == case, posts.c.side == side))
+        gone = posts.c.case_id == case, posts.c.side == side, self.case_in(posts.c.case_id)
+        await self.db.execute(delete(posts).where(*gone))
 
 
 class SayingPart(Part):
     async def add_saying(self, case: int, side: Side, heard: Heard, version: int, mirrored: bool) -> Saying:
+        await self.must_hold(case)
         values = {"case_id": case, "side": side, "version": version, "mirrored": mirrored, **_of_heard(heard)}
         number = await self.value(insert(sayings).values(values).returning(sayings.c.id))
         return Saying(number, case, side, heard, version, mirrored)
 
     async def saying(self, room: str, said: str) -> Saying | None:
-        return _to_saying(await self.first(select(sayings).where(sayings.c.room == room, sayings.c.said == said)))
+        return await self._saying(sayings.c.room == room, sayings.c.said == said)
 
     async def saying_by_id(self, id: int) -> Saying | None:
-        return _to_saying(await self.first(select(sayings).where(sayings.c.id == id)))
+        return await self._saying(sayings.c.id == id)
+
+    async def _saying(self, *which: ColumnElement[bool]) -> Saying | None:
+        return _to_saying(await self.first(select(sayings).where(*which, self.case_in(sayings.c.case_id))))
 
     async def update_saying(self, saying: Saying) -> None:
         values = {"version": saying.version, "mirrored": saying.mirrored, **_of_heard(saying.heard)}
-        await self.db.execute(update(sayings).where(sayings.c.id == saying.id).values(values))
+        kept = sayings.c.id == saying.id, self.case_in(sayings.c.case_id)
+        await self.db.execute(update(sayings).where(*kept).values(values))
 
 
 class AskPart(Part):
     async def add_ask(self, ask: Ask) -> Ask:
+        await self.must_hold(ask.case)
         number = await self.value(insert(asks).values(_of_ask(ask)).returning(asks.c.id))
         return replace(ask, id=number)
 
     async def ask(self, id: int) -> Ask | None:
-        return _to_ask(await self.first(select(asks).where(asks.c.id == id)))
+        return _to_ask(await self.first(select(asks).where(asks.c.id == id, self.case_in(asks.c.case_id))))
 
     async def ask_of(self, room: str, thread: str, person: str) -> Ask | None:
-        here = asks.c.room == room, asks.c.thread == thread, asks.c.person == person
+        here = asks.c.room == room, asks.c.thread == thread, asks.c.person == person, self.case_in(asks.c.case_id)
         lasting = asks.c.expires_at.is_(None) | (asks.c.expires_at > self.now)
         return _to_ask(await self.first(select(asks).where(*here, lasting).order_by(asks.c.id.desc()).limit(1)))
 
     async def set_ask(self, ask: Ask) -> None:
-        await self.db.execute(update(asks).where(asks.c.id == ask.id).values(_of_ask(ask)))
+        await self.must_hold(ask.case)
+        kept = asks.c.id == ask.id, self.case_in(asks.c.case_id)
+        await self.db.execute(update(asks).where(*kept).values(_of_ask(ask)))
 
     async def drop_ask(self, id: int) -> None:
-        await self.db.execute(delete(asks).where(asks.c.id == id))
+        await self.db.execute(delete(asks).where(asks.c.id == id, self.case_in(asks.c.case_id)))

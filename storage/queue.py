@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk.ports import Done, Drop, Later, Park, Verdicts
@@ -15,6 +15,7 @@ from desk.work import Row
 from storage import claim, pace
 from storage.merging import merged
 from storage.tables import dest, work
+from storage.types import Utc
 from storage.unit import SqlUnit
 from storage.waiting import SENDING, insert_dest, ready
 
@@ -40,6 +41,13 @@ class Held:
     @property
     def mine(self) -> tuple[ColumnElement[bool], ...]:
         return work.c.id == self.row.id, work.c.owner == self.owner, work.c.state == "running"
+
+
+RENEW = (
+    update(work)
+    .where(work.c.id == bindparam("its_id"), work.c.owner == bindparam("mine"), work.c.state == "running")
+    .values(lease_until=bindparam("until", type_=Utc()))
+)
 
 
 def to_row(row: Any) -> Row:
@@ -76,9 +84,9 @@ async def take(
 ) -> list[Held]:
     """Claim up to `limit` rows, the most urgent first, none of the sorts that are `full`. `owner` must be new for each
     call: by it a row that was lost and claimed once more by the same process is told from the first claim."""
-    may_run = and_(in_lane, *map(claim.not_of, full))
-    statement = claim.claim(leases, unit.now, owner, limit, may_run)
-    rows = sorted(await unit.rows(statement), key=_urgency)
+    known = tuple(leases.items())
+    given = claim.moment(unit.now) | claim.untils(known, unit.now) | {"mine": owner, "most": limit}
+    rows = sorted(await unit.rows(claim.claim(known, in_lane, tuple(full)), given), key=_urgency)
     without = await _pay(unit, rows)
     if without:
         await unit.db.execute(claim.unclaim(sorted(without)))
@@ -103,7 +111,7 @@ async def _pay(unit: SqlUnit, rows: Sequence[Any]) -> set[int]:
     known = {row.name for row in await unit.rows(limited)} if names else set()
     without = set()
     for row in sorted((row for row in rows if row.dest in known), key=lambda row: str(row.dest)):
-        if not await unit.change(pace.take_token(row.dest, row.prio, claim.seconds(unit.now))):
+        if not await unit.change(pace.TAKE_TOKEN, pace.token(row.dest, row.prio, claim.seconds(unit.now))):
             without.add(row.id)
     return without
 
@@ -121,8 +129,8 @@ async def renew(unit: SqlUnit, rows: Iterable[Held]) -> None:
 
 
 async def _renewed(unit: SqlUnit, held: Held) -> bool:
-    until = unit.now + held.lease
-    if not await unit.change(update(work).where(*held.mine).values(lease_until=until)):
+    mine = {"its_id": held.row.id, "mine": held.owner, "until": unit.now + held.lease}
+    if not await unit.change(RENEW, mine):
         return False
     held.since = unit.began
     return True

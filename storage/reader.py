@@ -1,8 +1,7 @@
-"""Reading only, from one snapshot, and never without the brands one may see."""
+"""Reading only, from one snapshot, and of a client's data only what the scope lets through."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,27 +11,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from desk.case import Case, Event, State
 from desk.people import Side
 from desk.ports import CaseRow, Place, SourceStatus, Stop
+from desk.scope import Scope
 from storage.cases import load, open_cases, states_of
 from storage.part import RulesOf
 from storage.places import to_place
+from storage.scoped import Scoped
 from storage.switches import ALL_SOURCES, ALL_STOPS, to_stop
 from storage.tables import case_events, cases, mentions, places, rounds
 
 
 @dataclass
-class SqlReader:
+class SqlReader(Scoped):
     db: AsyncConnection
     rules_of: RulesOf
+    scope: Scope | None = None
 
-    async def case(self, number: int, brands: Sequence[str]) -> Case | None:
-        wanted = select(cases).where(cases.c.id == number, cases.c.brand.in_(list(brands)))
+    async def case(self, number: int) -> Case | None:
+        wanted = select(cases).where(cases.c.id == number, self.brand_in(cases.c.brand))
         found = await load(self.db, await self.db.execute(wanted))
         return found[0] if found else None
 
-    async def open_cases(self, brands: Sequence[str]) -> list[Case]:
-        return await open_cases(self.db, brands, self.rules_of)
+    async def open_cases(self) -> list[Case]:
+        return await open_cases(self.db, self.brand_in(cases.c.brand), self.rules_of)
 
-    async def rounds(self, brands: Sequence[str], since: datetime, until: datetime) -> list[CaseRow]:
+    async def rounds(self, since: datetime, until: datetime) -> list[CaseRow]:
         within = or_(
             *(
                 and_(moment >= since, moment < until)
@@ -43,7 +45,7 @@ class SqlReader:
         wanted = (
             select(rounds.c.case_id, rounds.c.n, mentions.c.tone, mentions.c.score)
             .select_from(joined.join(mentions, mentions.c.id == cases.c.mention_id))
-            .where(cases.c.brand.in_(list(brands)), within)
+            .where(self.brand_in(cases.c.brand), within)
             .order_by(rounds.c.case_id, rounds.c.n)
         )
         rows = (await self.db.execute(wanted)).all()
@@ -54,24 +56,24 @@ class SqlReader:
         found: dict[int, Case] = {}
         ordered = sorted(numbers)
         for start in range(0, len(ordered), 500):
-            wanted = select(cases).where(cases.c.id.in_(ordered[start : start + 500]))
+            wanted = select(cases).where(cases.c.id.in_(ordered[start : start + 500]), self.brand_in(cases.c.brand))
             found |= {case.id: case for case in await load(self.db, await self.db.execute(wanted))}
         return found
 
     async def events(self, number: int) -> list[Event]:
-        wanted = select(case_events).where(case_events.c.case_id == number).order_by(case_events.c.id)
-        rows = (await self.db.execute(wanted)).all()
+        wanted = select(case_events).where(case_events.c.case_id == number, self.case_in(case_events.c.case_id))
+        rows = (await self.db.execute(wanted.order_by(case_events.c.id))).all()
         return [Event(row.kind, row.at, row.actor, row.round, row.data) for row in rows]
 
-    async def stored(self, brands: Sequence[str], since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
+    async def stored(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
         by = mentions.c.brand, mentions.c.platform, mentions.c.tone
         found = mentions.c.found_at >= since, mentions.c.found_at < until
-        wanted = select(*by, func.count()).where(mentions.c.brand.in_(list(brands)), *found).group_by(*by)
+        wanted = select(*by, func.count()).where(self.brand_in(mentions.c.brand), *found).group_by(*by)
         rows = (await self.db.execute(wanted)).all()
         return {(brand, platform, tone): count for brand, platform, tone, count in rows}
 
     async def place(self, case: int, side: Side) -> Place | None:
-        wanted = select(places).where(places.c.case_id == case, places.c.side == side)
+        wanted = select(places).where(places.c.case_id == case, places.c.side == side, self.case_in(places.c.case_id))
         return to_place((await self.db.execute(wanted)).first())
 
     async def sources(self) -> list[SourceStatus]:
@@ -82,4 +84,5 @@ class SqlReader:
 
     async def states(self) -> dict[tuple[str, State], int]:
         by = cases.c.brand, cases.c.state
-        return states_of((await self.db.execute(select(*by, func.count()).group_by(*by))).all())
+        wanted = select(*by, func.count()).where(self.brand_in(cases.c.brand)).group_by(*by)
+        return states_of((await self.db.execute(wanted)).all())

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from desk.errors import DeskError, Retry, Unsure
+from desk.errors import DeskError, Retry, Unsure, told
 from desk.ports import Call, Done, Drop, Effect, Job, Later, Park, Probe, Verdicts
+from desk.scope import Scope
 from desk.work import Row
 from storage import queue
 from storage.codec import pack, unpack
@@ -25,6 +26,8 @@ log = logging.getLogger("replydesk.engine")
 
 Settled = Callable[[Row, Verdicts, float], None]
 """Told of each verdict after its commit: row, verdict, seconds since the claim. For metrics."""
+
+EVERYBODYS = Scope.everything("the engine runs the work of all clients")
 
 GIVE_BACK = 2.0
 """Seconds a cancelled row gets to be handed back; else its lease runs out."""
@@ -45,7 +48,7 @@ async def no_probe(point: str, row: Row) -> None:
 
 
 def reason(error: BaseException) -> str:
-    return str(error) or repr(error)
+    return told(error)
 
 
 class Runner:
@@ -112,7 +115,7 @@ class Runner:
         try:
             self._check_attempts(row)
             fetched = await self._bounded(job.fetch(row))
-            async with self._store.write(held.row.prio) as unit:
+            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
                 await self._own(unit, held)
                 verdict = await job.apply(unit, row, fetched)
                 await self._probe("before_done", row)
@@ -153,7 +156,7 @@ class Runner:
             await self._send(held, effect, call)
 
     async def _prepare(self, held: Held, effect: Effect) -> Call | None:
-        async with self._store.write(held.row.prio) as unit:
+        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
             await self._own(unit, held)
             call = await effect.prepare(unit, held.row)
             if isinstance(call, Call):
@@ -199,14 +202,14 @@ class Runner:
         return self._monotonic() - held.since < (held.lease - self._http_timeout).total_seconds()
 
     async def _hand_back_unsent(self, held: Held) -> None:
-        async with self._store.write(held.row.prio) as unit:
+        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
             await self._own(unit, held)
             await self._settle(unit, held, Later(unit.now, "the lease was nearly over", count=False))
 
     async def _record(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
         row = held.row
         try:
-            async with self._store.write(held.row.prio) as unit:
+            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
                 await self._own(unit, held)
                 verdict = await effect.record(unit, row, call, result)
                 if isinstance(verdict, Done) and verdict.external_id:
@@ -237,7 +240,7 @@ class Runner:
         shown_by = (row.sent_at or row.created_at) + held.lease + self._http_timeout + grace
         if held.found_at >= shown_by:
             return True
-        async with self._store.write(held.row.prio) as unit:
+        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
             await self._own(unit, held)
             verdict = Later(shown_by, "not there yet", count=False, sending=True)
             await self._settle(unit, held, verdict, sending=True)
@@ -249,7 +252,7 @@ class Runner:
         if not definite and held.row.attempts < held.row.max_attempts:
             await self._again(held, error, sending=True)
             return
-        async with self._store.write(held.row.prio) as unit:
+        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
             await self._own(unit, held)
             verdict = await effect.unknown(unit, held.row, error)
             await self._settle(unit, held, verdict, sending=True)
@@ -261,7 +264,7 @@ class Runner:
         if not isinstance(error, DeskError):
             log.error("%s %s failed", held.row.kind, held.row.id, exc_info=error)
         try:
-            async with self._store.write(held.row.prio) as unit:
+            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
                 await self._own(unit, held)
                 usual = await self._default(unit, held, error, sending)
                 verdict = await work.failed(unit, held.row, error)
@@ -273,7 +276,7 @@ class Runner:
             await self._again(held, another, sending)
 
     async def _again(self, held: Held, error: Exception, sending: bool) -> None:
-        async with self._store.write(held.row.prio) as unit:
+        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
             await self._own(unit, held)
             await self._settle(unit, held, await self._default(unit, held, error, sending), sending)
 
@@ -303,7 +306,7 @@ class Runner:
 
     async def _give_back(self, held: Held) -> None:
         with suppress(Exception):
-            async with self._store.write(held.row.prio) as unit:
+            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
                 await queue.give_back(unit, held)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, true, update
 
 from desk.work import Work
 from storage.store import SqlStore
@@ -23,6 +23,25 @@ class Slot(NamedTuple):
     at: datetime
 
 
+class Planned(NamedTuple):
+    """A schedule by calendar or by interval; with `every` the first turn is now.
+
+    `grace`: a turn missed by more is left out; None: it is made up for, once.
+    """
+
+    name: str
+    cron: str = ""
+    every: timedelta | None = None
+    tz: str = "UTC"
+    grace: timedelta | None = None
+
+    def columns(self) -> dict[str, Any]:
+        if bool(self.cron) == (self.every is not None):
+            raise ValueError(f"{self.name}: either cron or every")
+        every, grace = (None if one is None else one.total_seconds() for one in (self.every, self.grace))
+        return {"cron": self.cron, "every": every, "tz": self.tz, "grace": grace}
+
+
 class Schedules:
     """`next_at` knows calendars and daylight changes; this class knows what to do after a night switched off."""
 
@@ -30,53 +49,53 @@ class Schedules:
         self._store = store
         self._next_at = next_at
 
-    async def put(
-        self,
-        name: str,
-        *,
-        cron: str = "",
-        every: timedelta | None = None,
-        tz: str = "UTC",
-        grace: timedelta | None = None,
-    ) -> None:
-        """Add or change one; unchanged, its next turn stays. With `every` the first turn is now.
+    async def put(self, name: str, **how: Any) -> None:
+        """Add or change one, as `Planned` has it."""
+        await self.put_all([Planned(name, **how)])
 
-        `grace`: a turn missed by more is left out; None: it is made up for, once.
+    async def put_all(self, planned: Iterable[Planned]) -> None:
+        """Add or change many in one transaction; where nothing changed, the next turn stays.
+
+        Raises ValueError for one that has not either a calendar or an interval.
         """
-        if bool(cron) == (every is not None):
-            raise ValueError(f"{name}: either cron or every")
-        how = {
-            "cron": cron,
-            "every": every and every.total_seconds(),
-            "tz": tz,
-            "grace": None if grace is None else grace.total_seconds(),
-        }
+        # By name: replicas that start together take the rows in the same order.
+        wanted = {one.name: one.columns() for one in sorted(planned, key=lambda one: one.name)}
         async with self._store.write() as unit:
-            old = await unit.first(select(schedules).where(schedules.c.name == name))
-            if old is None or any(getattr(old, key) != value for key, value in how.items()):
-                first = unit.now if every else self._next_at(cron, tz, unit.now)
-                await unit.put(schedules, name=name, next_at=first, **how)
+            known = {row.name: row for row in await unit.rows(select(schedules).where(_among(wanted)))}
+            for name, how in wanted.items():
+                if name not in known or any(getattr(known[name], key) != value for key, value in how.items()):
+                    first = unit.now if how["every"] else self._next_at(how["cron"], how["tz"], unit.now)
+                    await unit.put(schedules, name=name, next_at=first, **how)
 
     async def keep(self, names: Iterable[str]) -> None:
         """Drop all others: sources and digests that left the configuration."""
         async with self._store.write() as unit:
             await unit.db.execute(delete(schedules).where(schedules.c.name.not_in(list(names))))
 
-    async def next(self) -> datetime | None:
-        """When the earliest turn is due."""
+    async def lacks(self, names: Collection[str]) -> bool:
+        """Whether somebody dropped one of these: a replica that started with an older configuration."""
+        async with self._store.database.reader.begin() as connection:
+            found = await connection.execute(select(func.count()).select_from(schedules).where(_among(names)))
+            return found.scalar_one() < len(set(names))
+
+    async def next(self, names: Collection[str] | None = None) -> datetime | None:
+        """When the earliest turn is due, of these schedules or of all."""
         async with self._store.write() as unit:
-            moment: datetime | None = await unit.value(select(func.min(schedules.c.next_at)))
+            moment: datetime | None = await unit.value(select(func.min(schedules.c.next_at)).where(_among(names)))
             return moment
 
-    async def fire_due(self, make_work: Callable[[Slot], Sequence[Work]]) -> list[Slot]:
+    async def fire_due(
+        self, make_work: Callable[[Slot], Sequence[Work]], names: Collection[str] | None = None
+    ) -> list[Slot]:
         """Turn what is due into work, each schedule at most once; returns the slots fired.
 
+        `names`: those the caller knows to turn into work; others are left to a replica with a newer configuration.
         Moving `next_at` on and inserting the work are one transaction; another replica that does the same is skipped.
         """
         fired = []
         async with self._store.write() as unit:
             due = or_(schedules.c.next_at <= unit.now, schedules.c.every.is_not(None))
-            wanted = select(schedules).where(due).order_by(schedules.c.next_at)
+            wanted = select(schedules).where(due, _among(names)).order_by(schedules.c.next_at)
             for row in await unit.rows(wanted.with_for_update(skip_locked=True)):
                 if row.next_at > unit.now and not _set_back(row, unit.now):
                     continue
@@ -99,6 +118,10 @@ class Schedules:
         if row.every:
             return moment + timedelta(seconds=float(row.every))
         return self._next_at(row.cron, row.tz, moment)
+
+
+def _among(names: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if names is None else schedules.c.name.in_(sorted(names))
 
 
 def _set_back(row: Any, now: datetime) -> bool:

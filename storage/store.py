@@ -125,11 +125,11 @@ class SqlStore:
 
     async def pause(self, kinds: Iterable[str]) -> float | None:
         """Seconds until a row of these kinds comes due or gets its token; None: nothing waits for either."""
-        kinds = list(kinds)
+        kinds = tuple(kinds)
         async with self.database.reader.begin() as connection:
             now = await self.database.now(connection)
-            run_at = (await connection.execute(claim.next_run(kinds, now))).scalar()
-            token = (await connection.execute(claim.next_token(kinds, now))).scalar()
+            run_at = (await connection.execute(claim.next_run(kinds), claim.moment(now))).scalar()
+            token = (await connection.execute(claim.next_token(kinds), claim.moment(now))).scalar()
         waits = [run_at and (run_at - now).total_seconds(), token and token - claim.seconds(now)]
         return min((wait for wait in waits if wait is not None), default=None)
 

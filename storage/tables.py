@@ -343,7 +343,14 @@ work = Table(
     sqlite_autoincrement=True,
 )
 
-work_history = Table("work_history", metadata, Column("id", Id, primary_key=True), *_work_columns())
+work_history = Table(
+    "work_history",
+    metadata,
+    Column("id", Id, primary_key=True),
+    *_work_columns(),
+    # What a case or a mention left behind is found by its lanes when it is to be erased.
+    Index("ix_work_history_lane", "lane"),
+)
 
 dest = Table(
     "dest",
@@ -383,4 +390,21 @@ once = Table(
     Column("idem", Text, primary_key=True),
     Column("outcome", Json),
     Column("at", Utc, nullable=False, index=True),
+)
+
+# storage.erasing
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    # A keyed hash of platform and author: it tells who comes again, and not who it was.
+    Column("mark", Text, primary_key=True),
+    Column("at", Utc, nullable=False),
+)
+
+forgetting = Table(
+    "forgetting",
+    metadata,
+    Column("mention_id", Id, ForeignKey("mentions.id"), primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
 )

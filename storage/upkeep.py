@@ -1,58 +1,113 @@
-"""What an operator does with a store as a whole: check it, back it up, move it to another database."""
+"""What an operator does with a store as a whole: check it, back it up. Moving it is storage.moving."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import ColumnElement, Select, Table, exists, func, select, text
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import read_url
-from storage.store import SqlStore, open_store
-from storage.tables import metadata
+from storage.migrations import SchemaNewer, standing
+from storage.store import open_store
+from storage.tables import approvals, cases, mentions, places, posts, replies, rounds, versions
 
-BATCH = 500
+PAGES = 1000
+"""Copied between two reports of progress: four megabytes."""
+
+NAMED = 5
+"""Rows that a fault names; the rest is counted."""
+
+Progress = Callable[[int, int], None]
+"""(pages copied, pages in all)."""
 
 
-async def backup(url: str, file: Path) -> None:
-    """A copy of a SQLite store, whole and consistent, while a desk works on it.
+def _untold(copied: int, pages: int) -> None:
+    return None
 
-    Raises FileExistsError, FileNotFoundError, and ValueError for PostgreSQL, whose own pg_dump does this.
+
+async def backup(url: str, file: Path, progress: Progress = _untold) -> int:
+    """A copy of a SQLite store, whole and consistent, while a desk works on it; returns its bytes. Its owner's alone.
+
+    `progress` is called in another thread. Raises FileExistsError, FileNotFoundError, OSError where it cannot be
+    written, and ValueError, with the command to use, for PostgreSQL.
     """
     parsed = read_url(url)
     if not parsed.drivername.startswith("sqlite"):
-        raise ValueError("back up a PostgreSQL desk with pg_dump")
-    await asyncio.to_thread(_backup, Path(parsed.database or ""), file)
+        raise ValueError(f"PostgreSQL makes its own backups, also while desks run: {dump_command(parsed, file)}")
+    return await asyncio.to_thread(_backup, Path(parsed.database or ""), file, progress)
 
 
-def _backup(database: Path, file: Path) -> None:
+def dump_command(url: URL, file: Path) -> str:
+    """Without the password: pg_dump asks for it, or reads ~/.pgpass."""
+    address = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    return f"pg_dump --format=custom --file={file} {address.render_as_string()}"
+
+
+def _backup(database: Path, file: Path, progress: Progress) -> int:
     if file.exists():
-        raise FileExistsError(f"{file} exists already")
+        raise FileExistsError(f"{file} exists already: give the backup a name of its own")
     if not database.exists():
         raise FileNotFoundError(f"{database}: there is no such database yet")
     unfinished = file.with_name(f"{file.name}.part")
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(unfinished)) as target:
-        source.backup(target)
-    unfinished.rename(file)
+    unfinished.unlink(missing_ok=True)
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        _copy_pages(database, unfinished, progress)
+        return unfinished.rename(file).stat().st_size
+    except sqlite3.Error as error:
+        raise OSError(f"{file}: the backup could not be made: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _copy_pages(database: Path, file: Path, progress: Progress) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as source, closing(sqlite3.connect(file)) as target:
+        # Its own snapshot: otherwise the copying begins anew with each commit of the desk, and may never end.
+        source.execute("BEGIN")
+        source.execute("SELECT 1 FROM sqlite_master").fetchone()
+        source.backup(target, pages=PAGES, progress=lambda _, left, pages: progress(pages - left, pages))
+
+
+# checking
 
 
 async def faults(url: str) -> list[str]:
-    """What is wrong with a store's data; empty: nothing. May be asked while a desk works on it."""
+    """What is wrong with a store, each with what to do; empty: nothing. May be asked while a desk works on it.
+
+    Raises FileNotFoundError where there is no such file.
+    """
     store = await open_store(url, reading=True)
     try:
         async with store.database.reader.begin() as connection:
-            return await (_sqlite_faults if store.database.sqlite else _postgres_faults)(connection)
+            found = await (_sqlite_faults if store.database.sqlite else _postgres_faults)(connection)
+            schema = await _schema_faults(connection)
+            return [*found, *schema, *([] if schema else await _dangling(connection))]
     finally:
         await store.close()
+
+
+async def _schema_faults(connection: AsyncConnection) -> list[str]:
+    try:
+        found, newest = await connection.run_sync(standing)
+    except SchemaNewer as newer:
+        return [str(newer)]
+    if found == newest:
+        return []
+    return [f"the schema is {found or 'not made yet'}, this Replydesk has {newest}: run `replydesk db upgrade`"]
 
 
 async def _sqlite_faults(connection: AsyncConnection) -> list[str]:
     found = [str(row[0]) for row in await connection.execute(text("PRAGMA integrity_check"))]
     orphans = await connection.execute(text("PRAGMA foreign_key_check"))
-    return [line for line in found if line != "ok"] + [
+    return [f"{line}: restore a backup" for line in found if line != "ok"] + [
         f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there" for row in orphans
     ]
 
@@ -63,42 +118,40 @@ async def _postgres_faults(connection: AsyncConnection) -> list[str]:
     return [f"the index {row[0]} is not valid: REINDEX INDEX {row[0]}" for row in broken]
 
 
-async def copy(source_url: str, target_url: str) -> dict[str, int]:
-    """Move a desk's data, in one transaction; returns the rows of each table.
-
-    Nobody may work on either. Raises ValueError unless the target is empty, StoreBusy.
-    """
-    source = await open_store(source_url)
-    try:
-        target = await open_store(target_url)
-        try:
-            return await _copy(source, target)
-        finally:
-            await target.close()
-    finally:
-        await source.close()
+def _without(table: Table, other: Table, *same: ColumnElement[bool], where: ColumnElement[bool] | None = None) -> Any:
+    """Case or row numbers of `table` that lack their row of `other`."""
+    number = table.c.id if "id" in table.c else table.c.case_id
+    wanted = select(number).where(~exists(select(1).select_from(other).where(*same)))
+    return wanted if where is None else wanted.where(where)
 
 
-async def _copy(source: SqlStore, target: SqlStore) -> dict[str, int]:
-    async with source.database.reader.begin() as theirs, target.database.writer.begin() as ours:
-        for table in metadata.sorted_tables:
-            if (await ours.execute(select(func.count()).select_from(table))).scalar_one():
-                raise ValueError(f"the target is not empty: it has rows in {table.name}")
-        copied = {}
-        for table in metadata.sorted_tables:
-            copied[table.name] = 0
-            async for batch in (await theirs.stream(select(table))).mappings().partitions(BATCH):
-                await ours.execute(insert(table), [dict(row) for row in batch])
-                copied[table.name] += len(batch)
-        if not target.database.sqlite:
-            await _continue_numbers(ours)
-        return copied
+DANGLING: dict[str, Select[Any]] = {
+    "mentions whose case is not there": _without(
+        mentions, cases, cases.c.id == mentions.c.case_id, where=mentions.c.case_id.is_not(None)
+    ),
+    "cases without a round": _without(cases, rounds, rounds.c.case_id == cases.c.id),
+    "approvals of a version that is not there": _without(
+        approvals, versions, versions.c.case_id == approvals.c.case_id, versions.c.n == approvals.c.version
+    ),
+    "replies of a round that is not there": _without(
+        replies, rounds, rounds.c.case_id == replies.c.case_id, rounds.c.n == replies.c.round
+    ),
+    "messages of a side that has no place": _without(
+        posts, places, places.c.case_id == posts.c.case_id, places.c.side == posts.c.side
+    ),
+}
+"""What no foreign key watches over."""
 
 
-async def _continue_numbers(connection: AsyncConnection) -> None:
-    """PostgreSQL counts on by itself only for rows it numbered itself."""
-    for table in metadata.sorted_tables:
-        if table.autoincrement_column is not None and table.name != "work_history":
-            sequence = func.pg_get_serial_sequence(table.name, table.autoincrement_column.name)
-            newest = select(func.max(table.autoincrement_column)).scalar_subquery()
-            await connection.execute(select(func.setval(sequence, func.coalesce(newest, 1), newest.is_not(None))))
+async def _dangling(connection: AsyncConnection) -> list[str]:
+    return [fault for what, wanted in DANGLING.items() if (fault := await _found(connection, what, wanted))]
+
+
+async def _found(connection: AsyncConnection, what: str, wanted: Select[Any]) -> str:
+    rows = wanted.subquery()
+    count = (await connection.execute(select(func.count()).select_from(rows))).scalar_one()
+    if not count:
+        return ""
+    some = (await connection.execute(wanted.distinct().order_by(wanted.selected_columns[0]).limit(NAMED))).scalars()
+    more = ", …" if count > NAMED else ""
+    return f"{count} {what}: {', '.join(map(str, some))}{more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -59,6 +60,19 @@ class OncePart(Part):
         outcome: dict[str, Any] | None = await self.value(select(once.c.outcome).where(once.c.idem == idem))
         return outcome
 
+    async def recall_all(self, idems: Collection[str]) -> dict[str, dict[str, Any]]:
+        """For some hundreds of ids: they are parameters of one statement."""
+        rows = await self.rows(select(once.c.idem, once.c.outcome).where(once.c.idem.in_(sorted(idems))))
+        return {row.idem: row.outcome for row in rows if row.outcome is not None}
+
+    async def remember_all(self, outcomes: Mapping[str, dict[str, Any]]) -> None:
+        """In the order of the ids, so that two transactions never wait for each other's."""
+        if not outcomes:
+            return
+        fresh = self.insert(once)
+        kept = fresh.on_conflict_do_update(index_elements=["idem"], set_={"outcome": fresh.excluded.outcome})
+        await self.db.execute(kept, [{"idem": i, "at": self.now, "outcome": outcomes[i]} for i in sorted(outcomes)])
+
 
 class WorkPart(OncePart):
     async def enqueue(self, *works: Work) -> None:
@@ -108,8 +122,7 @@ class WorkPart(OncePart):
         return await self.change(update(work).where(self._of(group), ready()).values(prio=higher, run_at=sooner))
 
     async def spend(self, dest_name: str, tokens: int = 1) -> None:
-        used = update(dest).where(dest.c.name == dest_name)
-        await self.db.execute(used.values(tat=pace.after(tokens, self.now.timestamp())))
+        await self.db.execute(pace.spend(dest_name, tokens, self.now.timestamp()))
 
     async def unpark(self, group: str, done: bool) -> int:
         values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
@@ -119,6 +132,7 @@ class WorkPart(OncePart):
 
     async def move_room(self, old: str, new: str) -> None:
         """A room has a new address: places, posts, destinations and waiting work follow."""
+        self.must_see_all()
         for table in (places, posts, sayings):
             await self.db.execute(update(table).where(table.c.room == old).values(room=new))
         await self._move_dest(old, new)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import openai
 
+from bot.ai import http_client
 from bot.config import Ai
 from bot.config.faults import Faults, Where, suggestion
+from bot.net import Way
 
 ANSWER = 10
 """Seconds one call may take."""
 
 
-async def connect_ai(ai: Ai, faults: Faults) -> None:
+async def connect_ai(ai: Ai, way: Way, faults: Faults) -> None:
     async with openai.AsyncOpenAI(
-        api_key=ai.api_key.get_secret_value(), base_url=ai.base_url, timeout=ANSWER, max_retries=0
+        api_key=ai.api_key.get_secret_value(),
+        base_url=ai.base_url,
+        timeout=ANSWER,
+        max_retries=0,
+        http_client=http_client(way),
     ) as client:
         await ask_ai(client, ai.model, faults)
 

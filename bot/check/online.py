@@ -12,12 +12,14 @@ import httpx
 from rich.console import Console
 
 from bot.check.ai import connect_ai
+from bot.check.proxy import ask_proxy
 from bot.check.slack import connect_slack
 from bot.check.store import ask_database, ask_source
 from bot.check.telegram import connect_telegram
 from bot.config import Config, Fault, Source
 from bot.config.crosschecks import room_uses
 from bot.config.faults import Faults, Where
+from bot.net import way
 from collectors import PLATFORMS
 from collectors.http import client as http_client
 
@@ -38,7 +40,8 @@ class Part(NamedTuple):
 async def check_online(config: Config, file: str, console: Console | None = None) -> list[Fault]:
     """Asks Telegram, Slack, the sources, the database and the AI server, all at once."""
     console = console or Console(stderr=True)
-    async with http_client() as http:
+    default = way(config, None)
+    async with http_client(default.proxy, default.ca_file) as http:
         parts = list(_parts(config, http))
         waiting = {part.title: asyncio.create_task(_asked(part, file)) for part in parts}
         progress = asyncio.create_task(_show_progress(waiting, console))
@@ -52,19 +55,40 @@ async def check_online(config: Config, file: str, console: Console | None = None
 
 
 def _parts(config: Config, http: httpx.AsyncClient) -> Iterator[Part]:
+    yield from _proxies(config)
     if config.telegram is not None:
-        where = Where().at("telegram")
-        yield Part("Telegram", where, partial(connect_telegram, config.telegram, list(room_uses(config))))
+        where, out = Where().at("telegram"), way(config, config.telegram.proxy)
+        yield Part("Telegram", where, partial(connect_telegram, config.telegram, list(room_uses(config)), out))
     for n, slack in enumerate(config.slack):
-        where = Where().at("slack", n).named(slack.key)
-        yield Part(f"Slack {slack.key}", where, partial(connect_slack, slack, list(room_uses(config)), where))
+        where, out = Where().at("slack", n).named(slack.key), way(config, slack.proxy)
+        yield Part(f"Slack {slack.key}", where, partial(connect_slack, slack, list(room_uses(config)), where, out))
     for source, brand, where in _sources(config):
         yield Part(source.key, where, partial(ask_source, source, brand, where, http))
     yield Part(
         "the database", Where().at("database", "url"), partial(ask_database, config.database.url.get_secret_value())
     )
     if config.ai is not None:
-        yield Part("the AI server", Where().at("ai"), partial(connect_ai, config.ai))
+        yield Part("the AI server", Where().at("ai"), partial(connect_ai, config.ai, way(config, config.ai.proxy)))
+
+
+def _proxies(config: Config) -> Iterator[Part]:
+    """Each proxy once, where it is named first."""
+    first: dict[str, Where] = {}
+    for proxy, where in named_proxies(config):
+        first.setdefault(proxy, where)
+    for proxy, where in first.items():
+        yield Part(f"the proxy of {where.path}", where, partial(ask_proxy, proxy, where, config.desk.ca_file))
+
+
+def named_proxies(config: Config) -> Iterator[tuple[str, Where]]:
+    tables: list[tuple[Any, Where]] = [(config.desk, Where().at("desk"))]
+    tables += [(one, Where().at(name)) for name, one in (("telegram", config.telegram), ("ai", config.ai)) if one]
+    tables += [(one, Where().at("slack", n).named(one.key)) for n, one in enumerate(config.slack)]
+    tables += [(source.settings, where) for source, _, where in _sources(config)]
+    for table, where in tables:
+        proxy = table.proxy.get_secret_value() if table.proxy is not None else ""
+        if proxy:
+            yield proxy, where.at("proxy")
 
 
 async def _asked(part: Part, file: str) -> list[Fault]:

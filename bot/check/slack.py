@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.config import Slack
 from bot.config.crosschecks import RoomUse, each_room
 from bot.config.faults import Faults, Where
+from bot.net import Way
 
 ANSWER = 10
 """Seconds one call may take."""
@@ -36,10 +37,11 @@ TOKEN_ERRORS = frozenset(
 )
 
 
-async def connect_slack(slack: Slack, uses: list[RoomUse], where: Where, faults: Faults) -> None:
+async def connect_slack(slack: Slack, uses: list[RoomUse], where: Where, way: Way, faults: Faults) -> None:
     token = slack.bot_token.get_secret_value()
-    async with aiohttp.ClientSession() as session:
+    async with way.session(timeout=aiohttp.ClientTimeout(total=ANSWER)) as session:
         client = AsyncWebClient(token, slack.api_base, timeout=ANSWER, session=session, retry_handlers=[])
+        client.proxy = None
         await ask_slack(client, slack, uses, where, faults)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
 from aiogram.enums import ChatMemberStatus
 from aiogram.exceptions import (
     AiogramError,
@@ -21,6 +19,8 @@ from aiogram.exceptions import (
 from bot.config import Telegram
 from bot.config.crosschecks import RoomUse, each_room
 from bot.config.faults import Faults, Where
+from bot.net import Way
+from bot.telegram import Session
 
 ANSWER = 10
 """Seconds one call may take."""
@@ -29,8 +29,8 @@ RIGHTS = {"can_manage_topics": "Manage topics", "can_pin_messages": "Pin message
 """What the bot does in a room, by the right's name in the Bot API and in the app."""
 
 
-async def connect_telegram(telegram: Telegram, uses: list[RoomUse], faults: Faults) -> None:
-    session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.api_base), timeout=ANSWER)
+async def connect_telegram(telegram: Telegram, uses: list[RoomUse], way: Way, faults: Faults) -> None:
+    session = Session(telegram.api_base, way, timeout=ANSWER)
     async with Bot(telegram.token.get_secret_value(), session=session) as bot:
         await ask_telegram(bot, uses, faults)
 

@@ -21,7 +21,7 @@ from bot.config.crosschecks import cross_check
 from bot.config.durations import show_duration
 from bot.config.faults import ConfigFaults, Faults, Where, report, suggestion
 from bot.config.models import Config, Model, Source, SourceHead
-from bot.config.values import Context, read_duration, read_secret
+from bot.config.values import Context, read_duration, read_proxy, read_secret
 from collectors import PLANNED, PLATFORMS
 from collectors.settings import SourceSettings, on_loopback
 from desk.platform import PlatformCard
@@ -222,6 +222,7 @@ def _is_local(settings: BaseModel) -> bool:
 
 
 READERS: dict[type, Callable[..., Any]] = {SecretStr: read_secret, timedelta: read_duration}
+BY_NAME: dict[str, Callable[..., Any]] = {"proxy": read_proxy}
 
 
 @cache
@@ -229,7 +230,7 @@ def _readable(model: type[SourceSettings]) -> type[SourceSettings]:
     """A platform's settings, which know neither env: nor "5m", made to take them where they are typed so."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        reader = next((READERS[one] for one in _shapes(field) if one in READERS), None)
+        reader = BY_NAME.get(name) or next((READERS[one] for one in _shapes(field) if one in READERS), None)
         if reader is not None:
             fields[name] = (Annotated[field.annotation, BeforeValidator(reader)], field)
     return create_model(model.__name__, __base__=model, **fields)

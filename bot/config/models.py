@@ -20,6 +20,7 @@ from pydantic import (
 from bot.config.faults import wrong
 from bot.config.values import (
     BotToken,
+    CaFile,
     Clock,
     DatabaseUrl,
     Duration,
@@ -28,6 +29,7 @@ from bot.config.values import (
     Interval,
     Key,
     Listen,
+    Proxy,
     PublicAddress,
     Room,
     Secret,
@@ -95,6 +97,19 @@ class Desk(Model):
         description="encrypts rotated tokens and sessions at rest (Fernet)",
         examples=["env:REPLYDESK_SECRET"],
     )
+    proxy: Proxy = Field(
+        default=SecretStr(""),
+        title="Proxy",
+        description="for all that goes out, where no proxy of its own is set: http, https or socks5; with a user and "
+        'a password as env: or file:. "": directly; variables such as HTTPS_PROXY do not count',
+        examples=["socks5://127.0.0.1:1080"],
+    )
+    ca_file: CaFile | None = Field(
+        default=None,
+        title="Certificates",
+        description="a PEM file of certificate authorities that are trusted besides the public ones",
+        examples=["company-ca.pem"],
+    )
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -153,6 +168,12 @@ class Telegram(Model):
         description="messages a minute in one group; a self-hosted or later server may allow more",
         examples=[20],
     )
+    proxy: Proxy | None = Field(
+        default=None,
+        title="Proxy",
+        description='that of [desk] if absent; "": directly',
+        examples=["http://127.0.0.1:3128"],
+    )
 
 
 class Slack(Model):
@@ -186,6 +207,12 @@ class Slack(Model):
         description="Slack's own, unless it is a stand-in",
         examples=["https://slack.com/api/"],
     )
+    proxy: Proxy | None = Field(
+        default=None,
+        title="Proxy",
+        description='that of [desk] if absent; "": directly',
+        examples=["http://127.0.0.1:3128"],
+    )
 
 
 class Ai(Model):
@@ -204,6 +231,19 @@ class Ai(Model):
         title="Budget",
         description="tokens a day; past it the desk goes on without AI and says so once",
         examples=[200_000],
+    )
+    redact: StrictBool = Field(
+        default=False,
+        title="Redaction",
+        description="true: phones, card numbers, e-mail addresses, links with keys and names of authors are replaced "
+        "before a text goes to the server, and put back into its answer",
+        examples=[True],
+    )
+    proxy: Proxy | None = Field(
+        default=None,
+        title="Proxy",
+        description='that of [desk] if absent; "": directly',
+        examples=["http://127.0.0.1:3128"],
     )
 
 
@@ -401,6 +441,12 @@ class Client(Model):
     )
     ai: StrictBool = Field(
         default=True, title="AI", description="false: nothing of this client goes to an AI server", examples=[True]
+    )
+    keep: Interval | None = Field(
+        default=None,
+        title="Retention",
+        description="personal data of finished cases and of mentions is erased after this time; for ever if absent",
+        examples=["365d"],
     )
     sla: Sla = Field(default=Sla(), title="Deadlines", description="what was agreed with the client")
     approval: Approval = Field(default=Approval(), title="Approval", description="who approves what is posted")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -10,6 +12,7 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
@@ -50,6 +53,7 @@ def _text(value: Any, mend: str) -> str:
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST_SECRET = 1024 * 1024
+OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 def read_secret(value: Any, info: ValidationInfo) -> Any:
@@ -81,10 +85,13 @@ def _from_file(name: str, context: Context) -> str:
     path = context.folder / Path(name).expanduser()
     try:
         with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             found = file.read(LARGEST_SECRET).decode("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise wrong(f"the file {name} cannot be read ({reason})", f"the path is taken from {context.folder}") from None
+    if os.name == "posix" and mode & OTHERS_MAY_READ:
+        raise wrong(f"the file {name} can be read by others than its owner (mode {mode:o})", f"chmod 600 {path}")
     if not found:
         raise wrong(f"the file {name} is empty", "put the secret into it")
     return found
@@ -263,6 +270,41 @@ def _secure(value: str) -> str:
 PublicAddress = Annotated[WebAddress, AfterValidator(_secure)]
 
 
+PROXIES = ("http", "https", "socks5", "socks5h")
+_PROXY_MEND = 'write "http://host:port", "https://host:port" or "socks5://host:port", or "" for none'
+
+
+def read_proxy(value: Any, info: ValidationInfo) -> Any:
+    """A plain address, or a secret where it carries a password; "" goes directly."""
+    if value is None or isinstance(value, SecretStr):
+        return value
+    text = _text(value, _PROXY_MEND)
+    if text.partition(":")[0] in SECRETS:
+        return _checked_proxy(read_secret(text, info))
+    if "@" in text:
+        raise wrong("a user and a password must not stand here in plain text", 'put the address into .env: "env:PROXY"')
+    return _checked_proxy(SecretStr(text))
+
+
+def _checked_proxy(value: SecretStr) -> SecretStr:
+    """Nothing of the address is quoted: it may hold a password."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        complete = bool(parts.hostname and parts.port)
+    except ValueError:
+        raise wrong("is not the address of a proxy", _PROXY_MEND) from None
+    if not value.get_secret_value():
+        return value
+    if parts.scheme not in PROXIES:
+        raise wrong(f'"{parts.scheme}" is not a kind of proxy the desk can use', _PROXY_MEND)
+    if not complete or parts.path.strip("/") or parts.query or parts.fragment:
+        raise wrong("is not the address of a proxy: host and port, and nothing behind them", _PROXY_MEND)
+    return value
+
+
+Proxy = Annotated[SecretStr, BeforeValidator(read_proxy)]
+
+
 def split_listen(value: str) -> tuple[str, int] | None:
     """Host and port to listen at, None for "". Raises ValueError."""
     if not value:
@@ -298,6 +340,28 @@ def _existing_file(value: Path, info: ValidationInfo) -> Path:
 
 
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
+
+
+def _certificates(value: Path, info: ValidationInfo) -> Path:
+    path = _existing_file(value, info)
+    if _of(info) is not None:
+        try:
+            certificates_in(path)
+        except (OSError, ValueError):
+            raise wrong(f"{value} holds no certificates", "it is text with -----BEGIN CERTIFICATE----- in it") from None
+    return path
+
+
+def certificates_in(path: Path) -> int:
+    """How many certificates a PEM file holds. Raises OSError, and ValueError where there is none or a broken one."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=path)
+    return len(context.get_ca_certs())
+
+
+CaFile = Annotated[Path, AfterValidator(_certificates)]
 
 _URL_MEND = 'write "sqlite+aiosqlite:///replydesk.db" or "postgresql+asyncpg://user:password@host/name"'
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bot.config.durations import show_duration
 from bot.config.models import Config, Model, Source
-from bot.config.values import DatabaseUrl, Key, Listen, PublicAddress, Room, SlackAddress, SlackUser, Zone
+from bot.config.values import DatabaseUrl, Key, Listen, Proxy, PublicAddress, Room, SlackAddress, SlackUser, Zone
 from collectors import PLATFORMS
 from collectors.manual import SITES
 from collectors.settings import SourceSettings, WebAddress
@@ -59,6 +59,7 @@ NAMES: tuple[tuple[Any, str], ...] = (
     (Zone, "time zone"),
     (DatabaseUrl, "address, or secret"),
     (Listen, "host:port"),
+    (Proxy, "address, or secret"),
     (SlackUser, "Slack id"),
     *((address, "address") for address in (WebAddress, PublicAddress, SlackAddress)),
 )
@@ -195,11 +196,20 @@ def _settings(model: type[SourceSettings], card: PlatformCard) -> str:
     own = [name for name in model.model_fields if name not in SourceSettings.model_fields]
     shared = () if card.pushed else SourceSettings.model_fields
     rows = [
-        (_code(name), kind(hints(model)[name]), _setting_default(name, field, card), _about(field))
+        (
+            _code(name),
+            SHARED_KINDS.get(name) or kind(hints(model)[name]),
+            _setting_default(name, field, card),
+            _about(field),
+        )
         for name in (*own, *shared)
         for field in [model.model_fields[name]]
     ]
     return table(("key", "type", "default", "meaning"), rows)
+
+
+SHARED_KINDS = {"proxy": "address, or secret"}
+"""Settings that `check` reads otherwise than their type says."""
 
 
 def _setting_default(name: str, field: FieldInfo, card: PlatformCard) -> str:

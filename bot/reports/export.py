@@ -57,9 +57,10 @@ def check_name(path: Path) -> None:
 
 
 async def rows(
-    reader: Reader, brands: Sequence[str], since: datetime, until: datetime, rules_of: RulesOf, now: datetime
+    reader: Reader, since: datetime, until: datetime, rules_of: RulesOf, now: datetime
 ) -> AsyncIterator[Line]:
-    """Rounds whose clock began, or that were posted or closed, in [since, until), each once; by case within a month.
+    """Rounds of the reader's scope whose clock began, or that were posted or closed, in [since, until), each once;
+    by case within a month.
 
     Values are str, int, float, bool or None, times RFC 3339 in UTC. `now` decides what is overdue.
     """
@@ -67,7 +68,7 @@ async def rows(
     begin = since
     while begin < until:
         end = min(begin + WINDOW, until)
-        for row in await reader.rounds(brands, begin, end):
+        for row in await reader.rounds(begin, end):
             if (row.case.id, row.round) not in seen:
                 seen.add((row.case.id, row.round))
                 yield await _line(reader, row, rules_of, now)

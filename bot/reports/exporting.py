@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from bot.config import Config
 from bot.directory import Directory
 from bot.reports.export import rows, write
+from desk.scope import Scope
 from storage.store import open_store
 
 FORMATS = (".csv", ".jsonl")
@@ -37,8 +38,8 @@ async def export_client(
     end = datetime.combine(until + timedelta(days=1), time(), zone) if until else datetime.now(UTC)
     store = await open_store(config.database.url.get_secret_value(), rules=directory.rules, reading=True)
     try:
-        async with store.read() as reader:
-            lines = rows(reader, [r.brand for r in brands], begin, end, directory.rules, datetime.now(UTC))
+        async with store.read(Scope.of(r.brand for r in brands)) as reader:
+            lines = rows(reader, begin, end, directory.rules, datetime.now(UTC))
             with _progress(out) as told:
                 count = await write(out, lines, told)
     finally:

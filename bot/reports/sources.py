@@ -22,6 +22,7 @@ from desk.platform import Batch, Platform, PlatformCard
 from desk.polling import store_batch
 from desk.ports import SourceStatus
 from desk.receiving import FIRST_DAYS, pack
+from desk.scope import Scope
 from storage.store import open_store
 
 ABILITIES = ("can_reply", "can_edit", "can_delete", "can_look", "pushed")
@@ -69,7 +70,7 @@ async def collect_once(config: Config, path: Path, source: str, since: datetime 
         names = ", ".join(s.key for s in directory.sources())
         print(f"there is no source {source}; configured: {names}", file=sys.stderr)
         return 2
-    http = client()
+    http = client(config.desk.proxy.get_secret_value(), config.desk.ca_file)
     accounts = Sources(lambda: directory, http, lambda: datetime.now(UTC))
     try:
         ref = accounts.ref(source)
@@ -94,7 +95,7 @@ async def _stored(config: Config, directory: Directory, accounts: Sources, sourc
         ref = accounts.ref(source)
         assert ref is not None
         batch = await _read(ref.platform, source, None if since else status.cursor, since)
-        async with store.write() as unit:
+        async with store.write(scope=Scope.of([ref.brand])) as unit:
             await store_batch(unit, directory, ref, batch, f"collect:{unit.now.isoformat()}", unit.now)
     finally:
         await store.close()

@@ -58,7 +58,7 @@ MRKDWN = Renderer(
 
 
 def linkable(url: str) -> bool:
-    return len(url) <= URL and "|" not in url and _LINKABLE.fullmatch(url) is not None
+    return len(url) <= URL and "|" not in url and url.isprintable() and _LINKABLE.fullmatch(url) is not None
 
 
 def size(text: str) -> int:

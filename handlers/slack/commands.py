@@ -9,6 +9,7 @@ from typing import Any
 from desk.hearing import Typed
 from desk.listing import help_text, open_list
 from desk.people import Person, Side
+from desk.scope import of_person
 from desk.view import Drawing, Entry, Line, Say
 from handlers.slack.blocks import BLOCKS, render
 from handlers.slack.buttons import where_of
@@ -113,8 +114,8 @@ class Commands:
         side: Side = "staff" if who.of_agency else "client"
         to, directory = self.ws.tongue(where), self.ws.directory()
         entries = []
-        async with self.ws.desk.store.read() as reader:
-            for case in await reader.open_cases(directory.brands_for(who)):
+        async with self.ws.desk.store.read(of_person(directory, who)) as reader:
+            for case in await reader.open_cases():
                 rules = directory.rules(case.brand, case.mention.key.platform)
                 place = await reader.place(case.id, side)
                 if rules is not None and (side == "staff" or case.client_open):

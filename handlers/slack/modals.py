@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from desk.errors import Gone, NotAllowed
@@ -148,13 +148,21 @@ def _decides(form: Form, field: Field) -> bool:
 def answers_of(values: Mapping[str, Any], reading: Reading) -> Answers:
     """`state.values` of a view: what was chosen and typed so far; an empty text is an answer too."""
     found: Answers = {}
-    for name, block in values.items():
-        for state in block.values():
-            if state.get("type") == "plain_text_input":
-                found[name] = plain(state.get("value") or "", reading)
-            elif state.get("selected_option"):
-                found[name] = str(state["selected_option"]["value"])
+    for name, state in _states(values):
+        chosen = state.get("selected_option")
+        if state.get("type") == "plain_text_input":
+            found[name] = plain(str(state.get("value") or ""), reading)
+        elif isinstance(chosen, Mapping):
+            found[name] = str(chosen.get("value"))
     return found
+
+
+def _states(values: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each question with what its element holds; what has another shape holds nothing."""
+    for name, block in values.items() if isinstance(values, Mapping) else ():
+        for state in block.values() if isinstance(block, Mapping) else ():
+            if isinstance(state, Mapping):
+                yield name, state
 
 
 # what happens

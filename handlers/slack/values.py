@@ -118,7 +118,7 @@ def message_text(message: Mapping[str, Any], reading: Reading) -> str:
     """A message as plain Unicode: from its rich text, where bold is no asterisk; else from its `text`."""
     try:
         rich = "\n".join(_rich_block(block, reading) for block in message.get("blocks") or ())
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):  # a shape that Slack may yet think of
         rich = ""
     return rich or plain(str(message.get("text") or ""), reading)
 

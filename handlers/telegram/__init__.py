@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiogram import Dispatcher
 
 from handlers.telegram.buttons import Buttons
-from handlers.telegram.commands import COMMANDS, Commands
+from handlers.telegram.commands import Commands
 from handlers.telegram.hands import Persist, Setup, Voice
 from handlers.telegram.thread import Thread
+from handlers.telegram.verbs import COMMANDS
 
 __all__ = ["COMMANDS", "WEBHOOK_LIMIT", "Setup", "Voice", "dispatcher"]
 

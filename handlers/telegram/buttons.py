@@ -11,7 +11,9 @@ from aiogram.types import CallbackQuery, InaccessibleMessage, Message
 
 from desk.service import Outcome, Pressed
 from handlers.telegram.callback import Data, unpack
+from handlers.telegram.cards import harmless
 from handlers.telegram.hands import Setup, room_of, thread_of
+from handlers.words import visible
 
 UNKNOWN = Data("", 0, None)
 """A button of nobody's: the desk has the polite answer."""
@@ -80,7 +82,7 @@ class Buttons:
         message, bot = query.message, query.bot
         if not text or message is None or bot is None:
             return
-        name = query.from_user.full_name
+        name = harmless(visible(query.from_user.full_name))
         if isinstance(message, InaccessibleMessage):
             self._setup.voice.soon(lambda: bot.send_message(message.chat.id, f"{name}: {text}"))
         else:

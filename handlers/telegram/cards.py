@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from desk.view import Button, Call, Drawing, Line, Quote, Say
 from handlers.telegram.callback import Data, pack
+from handlers.telegram.verbs import ALIASES, COMMANDS
 from handlers.words import Renderer, say, short_url, visible
 
 LONGEST = 4096
@@ -40,9 +42,22 @@ def escape(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+_OURS = "|".join((*COMMANDS, *ALIASES))
+_LIVE = re.compile(
+    rf"(?<![A-Za-z0-9_.@-])@(?!BotFather\b)(?=[A-Za-z0-9_]{{3}})|(?<![\w/<>])/(?=(?:{_OURS})\b)", re.IGNORECASE
+)
+_DEAD = {"@": "＠", "/": "／"}
+
+
+def harmless(text: str) -> str:
+    """Of the same length, without what Telegram itself finds in a text: a name that calls somebody, and a command of
+    ours, which whoever taps on it has sent. E-mail and web addresses stay."""
+    return _LIVE.sub(lambda found: _DEAD[found[0]], text)
+
+
 def linkable(url: str) -> bool:
     """Whether Telegram takes the address: it refuses "http://localhost" as "Wrong HTTP URL"."""
-    if any(sign.isspace() or sign in '<>"' for sign in url):
+    if not url.isprintable() or any(sign.isspace() or sign in '<>"' for sign in url):
         return False
     try:
         parts = urlsplit(url)
@@ -67,11 +82,11 @@ def _anchor(text: str, url: str) -> str:
 
 def _anchor_text(text: str, url: str) -> str:
     """An address that cannot be linked is shown whole where there is nothing else to show, for copying."""
-    return text or visible(short_url(url) if linkable(url) else url)
+    return text or (short_url(url) if linkable(url) else visible(url))
 
 
-TELEGRAM = Renderer(escape=escape, link=_anchor)
-READ = Renderer(escape=lambda text: text, link=_anchor_text)
+TELEGRAM = Renderer(escape=escape, link=_anchor, foreign=harmless)
+READ = Renderer(escape=lambda text: text, link=_anchor_text, foreign=harmless)
 """The same text as the server counts it, without marks."""
 
 
@@ -154,7 +169,8 @@ class _Pen:
         return _Piece(f"{before}{self.words(what, TELEGRAM)}{after}", len(sign) + len(self.words(what)))
 
     def quote(self, quote: Quote) -> _Piece:
-        return quoted(visible(quote.text))
+        shown = visible(quote.text)
+        return quoted(shown if quote.ours else harmless(shown))
 
     def call(self, call: Call) -> _Piece:
         names = [visible(p.name) for p in call.people]

@@ -16,11 +16,7 @@ from desk.people import Person
 from desk.service import Outcome
 from handlers.telegram.hands import Setup, room_of, thread_of
 from handlers.telegram.thread import idem, is_anonymous, is_talk, plain, writer
-
-COMMANDS = (
-    "reply", "client", "note", "open", "case", "stats", "digest", "add", "stop_posting", "resume_posting", "help",
-)  # fmt: skip
-ALIASES = {"start": "help"}
+from handlers.telegram.verbs import ALIASES, COMMANDS
 
 SPOKEN = frozenset({"note", "client", "add", "stop_posting", "resume_posting"})
 """Commands whose success shows nowhere else in the thread."""
@@ -51,9 +47,16 @@ class Commands:
         if outcome.key and (not outcome.ok or typed.verb in SPOKEN):
             self._setup.reply(message, self._setup.words(outcome, room_of(message.chat.id), who))
 
+    def _among_ourselves(self, message: Message) -> bool:
+        """Whoever may add the bot to a group must not have a member of ours read our cases out to it."""
+        room = room_of(message.chat.id)
+        return message.chat.type == "private" or self._setup.directory().side_of_room(room) is not None
+
     async def _run(self, message: Message, bot: Bot, typed: Verb, who: Person | None) -> Outcome:
         if is_anonymous(message):
             return Outcome("anonymous", ok=False)
+        if who is not None and not self._among_ourselves(message):
+            return Outcome("not_in_this_room", ok=False)
         text = typed.text
         if typed.verb in WITH_TEXT and len(text) > LONGEST_TYPED:
             return Outcome("reply_as_file", ok=False)

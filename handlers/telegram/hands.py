@@ -19,6 +19,7 @@ from desk.people import Person
 from desk.ports import Heard, Store
 from desk.service import Outcome, Pressed
 from handlers.people import Current, told, tongue
+from handlers.telegram.cards import READ
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Setup:
         return None if user is None else self.directory().by_telegram(user)
 
     def words(self, outcome: Outcome, room: str, who: Person | None) -> str:
-        return told(outcome, tongue(self.directory(), room, who), self.now())
+        return told(outcome, tongue(self.directory(), room, who), self.now(), READ)
 
     def reply(self, message: Message, text: str) -> None:
         """A short reply in the room. It is not the engine's, but the room's budget has to know of it."""

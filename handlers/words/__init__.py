@@ -29,16 +29,20 @@ NAMED = {"event": "event_", "state": "short_", "why": "option_", "instead": "ins
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """How a surface writes. `escape` makes any text harmless; `link` gets text and address as they are."""
+    """How a surface writes. `escape` makes any text harmless; `link` gets text and address as they are.
+
+    `foreign`: what people's own words go through first, where a surface would make something of them by itself.
+    """
 
     escape: Callable[[str], str]
     link: Callable[[str, str], str]
+    foreign: Callable[[str], str] = str
 
 
 def short_url(url: str) -> str:
     """Host and the beginning of the path, for people to recognise: shop.example/reviews/4…"""
     parts = urlsplit(url)
-    whole = f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}" or url
+    whole = visible(f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}" or url)
     return whole if len(whole) <= 40 else f"{whole[:39]}…"
 
 
@@ -113,7 +117,7 @@ def _text(name: str, value: str, to: Reading) -> str:
         return _say(Say(NAMED[name] + value), to)
     if name in ("at", "day") and (moment := _iso(value)) is not None:
         return _value(name, moment, to)
-    return to.render.escape(visible(value))
+    return to.render.escape(to.render.foreign(visible(value)))
 
 
 def _iso(text: str) -> At | date | None:
@@ -157,7 +161,7 @@ def span(length: timedelta, lang: str) -> str:
 
 
 def _link(link: Link, to: Reading) -> str:
-    text = visible(link.text)
+    text = to.render.foreign(visible(link.text))
     if not link.url:
         return to.render.escape(text)
     return to.render.link(text, link.url)

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from sandbox.server import Sandbox
 from tests.bot import sample
 from tests.scenarios.world import World, a_sandbox, opened, write_config
 
-COMMANDS = {"run", "check", "demo", "sources", "collect", "digest", "export", "db"}
+COMMANDS = {"run", "check", "demo", "sources", "collect", "digest", "export", "forget", "db"}
 
 
 class Ran:
@@ -48,7 +49,7 @@ def test_help_lists_what_there_is_and_nothing_else() -> None:
     run = subprocess.run([sys.executable, "-m", "bot", "--help"], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert listed(run.stdout) == COMMANDS
-    assert listed(CliRunner().invoke(cli, ["db", "--help"]).stdout) == {"upgrade"}
+    assert listed(CliRunner().invoke(cli, ["db", "--help"]).stdout) == {"upgrade", "check", "backup", "copy"}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,7 @@ def test_help_lists_what_there_is_and_nothing_else() -> None:
         ["init"],
         ["report", "acme"],
         ["db", "backup"],
+        ["db", "copy", "--from", "sqlite+aiosqlite:///desk.db"],
         ["check", "--offline"],
         ["collect"],
         ["collect", "acme-play", "--since", "yesterday"],
@@ -240,3 +242,55 @@ async def test_a_digest_can_be_sent_when_the_desk_is_down(tmp_path: Path, monkey
         async with opened(tmp_path, database, monkeypatch, sandbox=made, rush=True) as w:
             for side in (w.staff, w.client):
                 await w.until(lambda side=side: any("a quiet day" in text for text in side.room_texts()))
+
+
+# db
+
+
+async def test_a_database_is_made_checked_and_backed_up(tmp_path: Path, env: pytest.MonkeyPatch) -> None:
+    env.setenv("REPLYDESK_CONFIG", str(sample.write(tmp_path)))
+    for command in (["db", "check"], ["db", "backup", tmp_path / "b.db"]):
+        run = await ran(*command)
+        assert (run.status, run.out) == (1, "")
+        assert "no such database yet" in run.err
+    assert (await ran("db", "upgrade")).status == 0
+    run = await ran("db", "check")
+    assert (run.status, run.out, run.err) == (0, "", "the database is sound\n")
+    run = await ran("db", "backup", tmp_path / "b.db")
+    assert (run.status, run.out) == (0, "")
+    assert re.fullmatch(r"pages: \d+\n.*b\.db: [\d,]+ bytes\n", run.err)
+    run = await ran("db", "backup", tmp_path / "b.db")
+    assert (run.status, "exists already" in run.err) == (1, True)
+    with sqlite3.connect(tmp_path / "replydesk.db") as desk:
+        desk.execute("INSERT INTO mentions SELECT 1, 'b', 'p', 'a', 'x', 's', 'u', 'f', '{}', '', 0, '', '2026', 77")
+    desk.close()
+    run = await ran("db", "check")
+    assert (run.status, run.out, run.err) == (1, "", "1 mentions whose case is not there: 1\n")
+
+
+async def test_a_backup_of_postgres_is_left_to_it(tmp_path: Path, env: pytest.MonkeyPatch) -> None:
+    url = '[database]\nurl = "postgresql+asyncpg://desk:hush@db.example/desk"\n'
+    env.setenv("REPLYDESK_CONFIG", str(sample.write(tmp_path, sample.SOUND + url)))
+    run = await ran("db", "backup", tmp_path / "b.dump")
+    assert (run.status, run.out) == (2, "")
+    assert f"pg_dump --format=custom --file={tmp_path / 'b.dump'} postgresql://desk@db.example/desk" in run.err
+
+
+@pytest.mark.integration
+async def test_a_database_is_copied(sqlite_url: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARGET_URL", postgres_url)
+    run = await ran("db", "copy", "--from", sqlite_url, "--to", "env:TARGET_URL")
+    assert run.status == 0
+    shown = {
+        name: (rows, len(checksum)) for name, rows, checksum in (line.split("\t") for line in run.out.splitlines())
+    }
+    assert shown["cases"] == shown["work"] == ("0", 64)
+    assert run.err.splitlines()[-1].startswith("0 rows are there; name the new address")
+    for words, status, says in (
+        (["--from", sqlite_url, "--to", "env:NOT_SET"], 2, "this variable is not set"),
+        (["--from", "nonsense", "--to", postgres_url], 2, "this is no database url"),
+        (["--from", postgres_url, "--to", postgres_url], 2, "moves from sqlite"),
+        (["--from", f"{sqlite_url}.none", "--to", postgres_url], 1, "no such database yet"),
+    ):
+        run = await ran("db", "copy", *words)
+        assert (run.status, run.out, says in run.err) == (status, "", True), run.err

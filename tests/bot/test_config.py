@@ -120,6 +120,7 @@ def test_what_a_brand_sets_wins_key_by_key(read):
 
 def test_secrets_come_from_env_from_files_and_from_dotenv(read, tmp_path):
     (tmp_path / "key.txt").write_text("kept-secret-of-the-desk-file\n")
+    (tmp_path / "key.txt").chmod(0o600)
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=from-dotenv\nTELEGRAM_TOKEN='1:dotenv'\n")
     env = {name: value for name, value in SECRETS.items() if name != "SLACK_BOT_TOKEN"}
     config = read(changed(('"env:REPLYDESK_SECRET"', '"file:key.txt"')), env)

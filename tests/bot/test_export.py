@@ -17,6 +17,7 @@ from desk.decide import decide
 from desk.mention import Author, MentionKey
 from desk.platform import Posted
 from desk.rules import Rules
+from desk.scope import Scope
 from storage.store import SqlStore, open_store
 from tests.desk.world import ANNA, BORIS, HOUR, MILA, MINUTE, OLGA, T0, TWO_OF_TWO, mention, new_case, rules
 
@@ -45,14 +46,14 @@ class Life:
 
     async def begin(self, tone: str = "negative", score: float | None = 0.9, **changes: Any) -> Life:
         found = mention(**changes)
-        async with self.store.write() as unit:
+        async with self.store.write(scope=Scope.of(BRANDS)) as unit:
             case = await unit.new_case(replace(new_case(id=0), mention=found), [])
             await unit.put_mention(found, tone, score, "ai", T0, case.id)
         self.number = case.id
         return self
 
     async def then(self, after: timedelta, action: a.Action) -> Life:
-        async with self.store.write() as unit:
+        async with self.store.write(scope=Scope.of(BRANDS)) as unit:
             decision = decide(await unit.case(self.number), action, T0 + after, self.rules)
             await unit.save(decision.case, decision.events)
         return self
@@ -64,8 +65,8 @@ class Life:
 
 async def exported(store: SqlStore, now: datetime = UNTIL, agreed: Rules | None = None, **span: Any) -> list[Line]:
     given = {"since": SINCE, "until": UNTIL, **span}
-    async with store.read() as reader:
-        found = rows(reader, BRANDS, given["since"], given["until"], lambda brand, platform: agreed or rules(), now)
+    async with store.read(Scope.of(BRANDS)) as reader:
+        found = rows(reader, given["since"], given["until"], lambda brand, platform: agreed or rules(), now)
         return [line async for line in found]
 
 
@@ -207,7 +208,7 @@ async def test_only_the_brands_and_the_time_asked_for_are_there_and_each_round_o
         await life.begin(key=MentionKey("acme-coffee", "shop", "acme", f"r-{number}"), published_at=published)
     await (await Life(sqlite).begin(key=MentionKey("acme-coffee", "shop", "acme", "r-9"))).written()
     await life.then(timedelta(days=45), a.Dismiss(who=ANNA, why="spam"))
-    async with sqlite.write() as unit:
+    async with sqlite.write(scope=Scope.of(["other"])) as unit:
         await unit.new_case(
             replace(new_case(id=0, brand="other"), mention=mention(key=MentionKey("other", "x", "y", "z"))), []
         )
@@ -219,8 +220,8 @@ async def test_only_the_brands_and_the_time_asked_for_are_there_and_each_round_o
 
 async def test_a_brand_that_left_the_configuration_has_no_target(sqlite: SqlStore) -> None:
     await Life(sqlite).begin()
-    async with sqlite.read() as reader:
-        found = [line async for line in rows(reader, BRANDS, SINCE, UNTIL, lambda brand, platform: None, UNTIL)]
+    async with sqlite.read(Scope.of(BRANDS)) as reader:
+        found = [line async for line in rows(reader, SINCE, UNTIL, lambda brand, platform: None, UNTIL)]
 
     assert (found[0]["target_met"], found[0]["limit_met"]) == (None, None)
 

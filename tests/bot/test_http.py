@@ -19,13 +19,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from standardwebhooks import Webhook
 
-from bot import http
+from bot import http, intake
 from bot.http import HookSource, HttpDeps, Listener, http_app
 from bot.metrics import Metrics
 from collectors.webhook import LARGEST
 from desk.errors import Broken
 from desk.mention import MentionKey
 from desk.receiving import Receive, StarsOrCheck
+from desk.scope import Scope
 from storage.engine import Engine
 from storage.store import SqlStore, open_store
 from storage.tables import mention_versions, work
@@ -98,7 +99,7 @@ async def test_a_signed_push_is_stored_before_it_is_acknowledged(store: SqlStore
 
     assert await waiting(store) == 1
     await handle(store)
-    async with store.write() as unit:
+    async with store.write(scope=Scope.of(["acme-coffee"])) as unit:
         kept = await unit.mention(MentionKey("acme-coffee", "webhook", "acme-push", "r-1"))
     assert kept is not None
     assert (kept.mention.text, kept.tone, kept.case) == ("Cold coffee", "negative", 1)
@@ -168,7 +169,7 @@ async def test_an_edit_a_way_back_and_a_deletion_all_arrive_in_order(sqlite: Sql
     assert await waiting(sqlite) == 4
     await handle(sqlite)
     assert await texts(sqlite) == ["Cold coffee", "Better now", "Cold coffee"]
-    async with sqlite.write() as unit:
+    async with sqlite.write(scope=Scope.of(["acme-coffee"])) as unit:
         assert (await unit.case(1)).state.value == "deleted"
 
 
@@ -194,7 +195,7 @@ async def test_bad_records_are_named_and_the_rest_is_taken(sqlite: SqlStore) -> 
 async def test_a_thousand_mentions_are_taken_in_several_transactions(
     sqlite: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "AT_ONCE", 10)
+    monkeypatch.setattr(intake, "AT_ONCE", 10)
     many = [{**REVIEW, "id": f"r-{n}"} for n in range(35)]
     async with client(deps(sqlite)) as edge:
         assert (await push(edge, many))[1]["accepted"] == 35
@@ -210,17 +211,17 @@ class FailsLater:
     def __init__(self, store: SqlStore, after: int) -> None:
         self.store, self.left = store, after
 
-    def write(self) -> Any:
+    def write(self, **how: Any) -> Any:
         self.left -= 1
         if self.left < 0:
             raise OperationalError("INSERT", {}, OSError("connection lost"))
-        return self.store.write()
+        return self.store.write(**how)
 
 
 async def test_what_was_not_wholly_stored_is_refused_and_completed_by_the_next_attempt(
     sqlite: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "AT_ONCE", 10)
+    monkeypatch.setattr(intake, "AT_ONCE", 10)
     many = [{**REVIEW, "id": f"r-{n}"} for n in range(25)]
     async with client(deps(FailsLater(sqlite, 2))) as edge:
         status, said = await push(edge, many)
@@ -238,7 +239,7 @@ async def test_what_was_not_wholly_stored_is_refused_and_completed_by_the_next_a
 )
 async def test_a_store_that_is_away_is_503(error: Exception) -> None:
     class Away:
-        def write(self) -> Any:
+        def write(self, **how: Any) -> Any:
             raise error
 
     async with client(deps(Away())) as edge:
@@ -250,7 +251,7 @@ async def test_a_store_that_is_away_is_503(error: Exception) -> None:
 async def test_a_store_that_hangs_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
     class Hangs:
         @asynccontextmanager
-        async def write(self) -> AsyncIterator[None]:
+        async def write(self, **how: Any) -> AsyncIterator[None]:
             await asyncio.Event().wait()
             yield
 
@@ -394,8 +395,8 @@ async def well() -> str:
     return ""
 
 
-async def ready(checks: dict[str, http.Check]) -> tuple[int, dict[str, Any]]:
-    async with client(deps(None, checks=checks)) as edge, edge.get("/readyz") as answer:
+async def ready(checks: dict[str, http.Check], **more: Any) -> tuple[int, dict[str, Any]]:
+    async with client(deps(None, checks=checks, **more)) as edge, edge.get("/readyz") as answer:
         return answer.status, await answer.json()
 
 
@@ -405,7 +406,15 @@ async def test_ready_when_every_check_is_well(sqlite: SqlStore) -> None:
             await reader.stops()
         return ""
 
-    assert await ready({"database": database, "telegram": well}) == (200, {"ready": True, "reasons": {}})
+    assert await ready({"database": database, "telegram": well}) == (200, {"ready": True, "reasons": {}, "notes": {}})
+
+
+async def test_what_is_worth_a_note_keeps_nobody_from_being_ready() -> None:
+    async def waits() -> str:
+        return "another replica asks for updates"
+
+    status, told = await ready({"database": well}, notes={"telegram": waits, "work": well})
+    assert (status, told["ready"], told["notes"]) == (200, True, {"telegram": "another replica asks for updates"})
 
 
 async def test_not_ready_says_which_part_and_why_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

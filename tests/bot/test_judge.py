@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.judge import LONGEST, build_judge, read_score
+from bot.redacting import Redactor
 from desk.errors import BadAnswer
 from desk.ports import Verdict
 from desk.receiving import StarsOrCheck
@@ -93,6 +94,9 @@ async def test_past_the_budget_a_person_checks(sqlite: SqlStore) -> None:
 
 async def test_a_fault_of_our_own_loses_no_mention_either(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
+        def redactor(self, *args: Any) -> Redactor:
+            return Redactor(active=False)
+
         async def ask(self, *args: Any) -> str:
             raise RuntimeError("a bug")
 

@@ -13,6 +13,7 @@ from desk import actions as a
 from desk.case import Case, State
 from desk.errors import Retry
 from desk.ports import Call, Done, Drop, Later, Park, SourceStatus
+from desk.scope import Scope
 from desk.work import Row, Work
 from storage.store import SqlStore
 from tests.desk.world import ANNA, HOUR, MINUTE, T0, Story, mention, new_case
@@ -28,6 +29,7 @@ CONTRACT = {
     "replydesk_source_lag_seconds": {"source"},
     "replydesk_source_errors_total": {"source", "kind"},
     "replydesk_ai_tokens_total": {"purpose"},
+    "replydesk_unknown_work": {"kind"},
 }
 
 
@@ -52,7 +54,7 @@ async def everything() -> Metrics:
     metrics.saved(None, Story().to(State.ANSWERED).case)
 
     async def take() -> Snapshot:
-        return Snapshot({("acme-coffee", State.NEW): 2}, {"slack": 3}, {"play": 4.5})
+        return Snapshot({("acme-coffee", State.NEW): 2}, {"slack": 3}, {"play": 4.5}, {"step": 1})
 
     metrics.watch(take)
     return metrics
@@ -167,7 +169,7 @@ async def test_gauges_are_read_from_the_store_at_each_scrape(store: SqlStore) ->
     metrics.watch(lambda: snapshot(store, ["play"], T0 + HOUR))
     assert ("replydesk_cases", ("acme-coffee", "new")) not in await samples(metrics)
 
-    async with store.write() as unit:
+    async with store.write(scope=Scope.of(["acme-coffee"])) as unit:
         await unit.new_case(new_case(id=0), [])
         await unit.enqueue(
             Work("draw", dest="telegram:-1"),

@@ -13,11 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import config
 from bot.check.slack import SCOPES
-from bot.slack import SlackChat
+from bot.slack import Client, SlackChat, web_client
 from desk.errors import BadAnswer, Broken, DeskError, Gone, Refused, Retry, Unsure
 from desk.hearing import VERBS
 from desk.ports import Chat, Sent
@@ -46,6 +47,12 @@ NOW = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
 ROOM = f"slack:main/{CLIENT}"
 
 
+def calling(url: str, seconds: float = 15) -> Client:
+    made = web_client(config.Slack.model_validate({"bot_token": SecretStr("xoxb-acme"), "api_base": url}))
+    made.timeout = seconds  # type: ignore[assignment]  # seconds, also parts of them
+    return made
+
+
 def drawing(text: str = "Hello", *quotes: str) -> Drawing:
     say = Say("literal", {"text": text})
     rows = ((Button("take", "button_take", 7, 0),),)
@@ -66,7 +73,7 @@ async def url(slack: Slack) -> AsyncIterator[str]:
 
 @pytest.fixture
 def chat(url: str) -> SlackChat:
-    client = AsyncWebClient("xoxb-acme", f"{url}/slack/api/", timeout=2, retry_handlers=[])
+    client = calling(f"{url}/slack/api/", 2)
     return SlackChat({"main": client}, lambda: NOW)
 
 
@@ -179,7 +186,7 @@ FAULTS: list[tuple[tuple[Any, ...], type[DeskError]]] = [
 async def test_refusal_says_what_to_do_next(
     url: str, slack: Slack, fault: tuple[Any, ...], error: type[DeskError]
 ) -> None:
-    client = AsyncWebClient("xoxb-acme", f"{url}/slack/api/", timeout=0.5, retry_handlers=[])  # type: ignore[arg-type]
+    client = calling(f"{url}/slack/api/", 0.5)  # type: ignore[arg-type]
     slack.fail("chat.postMessage", fault)
     with pytest.raises(error) as raised:
         await SlackChat({"main": client}, lambda: NOW).send(ROOM, "", drawing(), "draw-1")
@@ -212,7 +219,7 @@ async def test_gone_says_whether_message_or_thread(chat: Chat) -> None:
 
 
 async def test_slack_that_cannot_be_reached_has_done_nothing() -> None:
-    client = AsyncWebClient("xoxb-acme", "http://127.0.0.1:9/slack/api/", retry_handlers=[])
+    client = calling("http://127.0.0.1:9/slack/api/")
     with pytest.raises(Retry):
         await SlackChat({"main": client}, lambda: NOW).send(ROOM, "", drawing(), "k")
 
@@ -222,7 +229,7 @@ async def test_answer_in_plain_text_from_something_in_between_is_not_a_success()
         return web.Response(text="Please sign in to the network")
 
     async with serving(acme(), web.post("/proxy/{method}", proxy)) as url:
-        client = AsyncWebClient("xoxb-acme", f"{url}/proxy/", retry_handlers=[])
+        client = calling(f"{url}/proxy/")
         with pytest.raises(Unsure):
             await SlackChat({"main": client}, lambda: NOW).send(ROOM, "", drawing(), "k")
 
@@ -254,7 +261,7 @@ async def test_file_is_fetched_with_the_token_and_sent_on(chat: Chat, slack: Sla
 
 
 async def test_token_goes_to_slack_alone(url: str) -> None:
-    chat = SlackChat({"main": AsyncWebClient("xoxb-acme", f"{url}/slack/api/")}, lambda: NOW)
+    chat = SlackChat({"main": calling(f"{url}/slack/api/")}, lambda: NOW)
     for address in (
         "https://evil.example/f",
         "https://slack.com.evil.example/f",
@@ -299,7 +306,8 @@ async def test_upload_is_unsure_only_from_its_last_call_on(
 
 
 def test_links_lead_to_the_thread_or_the_message_in_it() -> None:
-    chat = SlackChat({"main": AsyncWebClient("x"), "demo": AsyncWebClient("x", "http://127.0.0.1:1/api/")}, lambda: NOW)
+    clients = {"main": calling("https://slack.com/api/"), "demo": calling("http://127.0.0.1:1/api/")}
+    chat = SlackChat(clients, lambda: NOW)
     assert chat.link("slack:main/C1", "1.000002") == "https://slack.com/archives/C1/p1000002"
     chat.sites["main"] = "https://acme.slack.com/"
     assert chat.link("slack:main/C1", "1.000002") == "https://acme.slack.com/archives/C1/p1000002"

@@ -121,6 +121,22 @@ async def test_a_file_over_the_limit_is_not_brought_over(desk: Bench, chat: Chat
         await chat.fetch(ROOM, "f1")
 
 
+async def test_a_file_whose_size_nobody_told_is_cut_off_at_the_limit(
+    desk: Bench, chat: Chat, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bot.telegram.LARGEST_FILE", 5)
+    desk.telegram.write(ANNA, STAFF, "look", document={"name": "a.txt", "text": "longer than that"})
+    document = (await desk.updates())[-1].message.document
+    told = desk.bot.get_file
+
+    async def untold(file: str) -> Any:
+        return (await told(file)).model_copy(update={"file_size": None})
+
+    monkeypatch.setattr(desk.bot, "get_file", untold)
+    with pytest.raises(Refused, match="over 20 MB"):
+        await chat.fetch(ROOM, document.file_id)
+
+
 async def test_a_file_that_is_gone_says_so(chat: Chat):
     with pytest.raises(Gone) as gone:
         await chat.fetch(ROOM, "no-such-file")

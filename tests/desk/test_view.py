@@ -307,7 +307,7 @@ def test_before_any_press_the_client_sees_as_whom_where_and_when(when: str, rule
     args = _args(drawing, key)
     assert (args["brand"], args["platform"]) == ("Acme Coffee", rules_.card.title)
     assert args["undo"] == Span(rules_.undo)
-    assert Quote("Sorry 1") in drawing.blocks
+    assert Quote("Sorry 1", ours=True) in drawing.blocks
     assert _called(drawing) == ["mila", "olga"]
 
 
@@ -333,7 +333,7 @@ def test_the_client_is_warned_that_a_text_replaces_our_own() -> None:
     for story in (correction, again):
         drawing = draw(_scene(story), "client", "v2")
         assert "replaces_ours" in _keys(drawing.blocks)
-        assert Quote("Sorry 1") in drawing.blocks
+        assert Quote("Sorry 1", ours=True) in drawing.blocks
 
 
 def test_steps_are_shown_where_there_are_several() -> None:
@@ -460,7 +460,7 @@ def test_each_side_reads_its_own_language() -> None:
 def test_a_short_message_names_people_and_quotes_texts() -> None:
     drawing = said(RULES, "staff", new_case(), "client_declined", {"by": "mila", "text": "no"}, ["anna", "ghost"])
     assert _args(drawing, "client_declined") == {"by": "Mila Marketing", "case": 7}
-    assert drawing.blocks[1] == Quote("no")
+    assert drawing.blocks[1] == Quote("no", ours=True)
     assert _called(drawing) == ["anna"]
 
 

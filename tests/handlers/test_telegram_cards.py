@@ -60,8 +60,8 @@ def test_hostile_text_arrives_as_it_was_written(foreign: str):
 
 def test_everyone_is_only_a_word():
     shown = render(drawing(Quote("@everyone <!channel> look")), NOW)
-    assert as_read(shown.html).text == "@everyone <!channel> look"
-    assert "text_mention" not in kinds(shown.html)
+    assert as_read(shown.html).text == "＠everyone <!channel> look"
+    assert not {"mention", "text_mention"} & set(kinds(shown.html))
 
 
 def test_hidden_signs_are_shown():

@@ -8,7 +8,7 @@ from desk.mention import MentionKey
 from sandbox import world
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import SlackSide, TelegramSide
-from tests.scenarios.world import World
+from tests.scenarios.world import WHOLE, World
 
 PLAY = "https://play.google.com/store/apps/details?id=kz.acme.coffee&reviewId={review}"
 WORDS = "Sorry, Dina"
@@ -69,7 +69,7 @@ async def test_a_link_to_a_platform_of_the_brand_is_answered_there(
 
 
 async def _stored(w: World, review: str) -> bool:
-    async with w.app.store.write() as unit:
+    async with w.app.store.write(scope=WHOLE) as unit:
         return await unit.mention(MentionKey("acme-coffee", "google_play", world.PACKAGE, review)) is not None
 
 

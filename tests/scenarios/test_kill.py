@@ -22,7 +22,7 @@ from sandbox.server import Sandbox
 from storage.store import SqlStore, Waiting, open_store
 from tests.scenarios.kill_desk import Life, Orders, Point, prepare
 from tests.scenarios.people import SlackSide, TelegramSide, elements, plain, wait_for
-from tests.scenarios.world import SECRETS, _side, a_sandbox, write_config
+from tests.scenarios.world import SECRETS, WHOLE, _side, a_sandbox, write_config
 
 pytestmark = pytest.mark.chaos
 
@@ -170,8 +170,8 @@ def unfinished(waiting: Waiting) -> bool:
 
 async def in_store(url: str, number: int) -> tuple[str, list[str]]:
     """A case's state and events; "" while there is no such case."""
-    async with looking(url) as store, store.read() as reader:
-        case = await reader.case(number, ["acme-coffee"])
+    async with looking(url) as store, store.read(WHOLE) as reader:
+        case = await reader.case(number)
         return case.state if case else "", [event.kind for event in await reader.events(number)]
 
 

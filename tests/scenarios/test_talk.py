@@ -9,7 +9,7 @@ import pytest
 from sandbox import world
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
-from tests.scenarios.world import World
+from tests.scenarios.world import WHOLE, World
 
 TWO_WAYS = pytest.mark.parametrize(
     ("staff", "client"), [("telegram", "slack"), ("slack", "telegram")], ids=["telegram-slack", "slack-telegram"]
@@ -98,7 +98,7 @@ async def _answer_crosses(w: World) -> None:
 
 
 async def _noted(w: World, text: str) -> bool:
-    async with w.app.store.read() as reader:
+    async with w.app.store.read(WHOLE) as reader:
         return any(e.kind == "noted" and e.data["text"] == text for e in await reader.events(1))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from collectors.text import fold, fold_typography, plain
 from tests.scenarios.conftest import Opened
-from tests.scenarios.world import World
+from tests.scenarios.world import WHOLE, World
 
 READY = os.environ.get("REPLYDESK_WORDPRESS", "")
 
@@ -91,8 +91,8 @@ async def case_of(w: World, text: str) -> int:
     """Earlier comments of the day are cases too."""
 
     async def found() -> int:
-        async with w.app.store.read() as reader:
-            cases = await reader.open_cases(["acme-coffee"])
+        async with w.app.store.read(WHOLE) as reader:
+            cases = await reader.open_cases()
         return next((case.id for case in cases if text in case.mention.text), 0)
 
     return await w.until(found, 20.0, "the comment's case")

@@ -13,12 +13,14 @@ from desk.case import Case, Event, Round
 from desk.errors import DeskError
 from desk.mention import Author, Mention, MentionKey
 from desk.ports import Call, Done, Unit, Verdicts
+from desk.scope import Scope
 from desk.work import Row, Work
 from storage.engine import Engine
 from storage.store import SqlStore
 from storage.tables import dest, work
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+WHOLE = Scope.everything("a test looks at all of it")
 
 
 class Clock:
@@ -51,7 +53,7 @@ def a_case(external_id: str = "r-1", brand: str = "acme-coffee", clock_at: datet
 
 
 async def stored_case(store: SqlStore, *more: Event, **how: Any) -> Case:
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         return await unit.new_case(a_case(**how), list(more))
 
 

@@ -13,8 +13,9 @@ from desk.mention import OfficialReply
 from desk.platform import PlatformCard
 from desk.ports import Place
 from desk.rules import Rules, Sla
+from desk.scope import Scope
 from storage.store import SqlStore, open_store
-from tests.storage.helpers import START, a_case, a_mention, stored_case
+from tests.storage.helpers import START, WHOLE, a_case, a_mention, stored_case
 
 LATER = START + timedelta(hours=1)
 
@@ -48,24 +49,24 @@ def busy(case: Case) -> Case:
 async def test_a_case_comes_back_as_it_was_saved(store: SqlStore) -> None:
     new = await stored_case(store)
     assert new.id == 1
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         case = await unit.case(new.id)
         assert case == replace(new, lock=1)
         await unit.save(busy(case), [])
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         assert await unit.case(new.id) == replace(busy(case), lock=2)
-    async with store.read() as reader:
-        assert await reader.case(new.id, ["acme-coffee"]) == replace(busy(case), lock=2)
+    async with store.read(WHOLE) as reader:
+        assert await reader.case(new.id) == replace(busy(case), lock=2)
 
 
 async def test_voided_approvals_and_vanished_replies_leave_no_rows(store: SqlStore) -> None:
     new = await stored_case(store)
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         await unit.save(busy(await unit.case(new.id)), [])
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         case = await unit.case(new.id)
         await unit.save(replace(case, approvals=case.approvals[1:], replies=case.replies[:1]), [])
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         case = await unit.case(new.id)
     assert [a.version for a in case.approvals] == [2]
     assert [r.external_id for r in case.replies] == ["x1"]
@@ -73,10 +74,10 @@ async def test_voided_approvals_and_vanished_replies_leave_no_rows(store: SqlSto
 
 async def test_events_are_kept_in_order(store: SqlStore) -> None:
     new = await stored_case(store, Event("found", START, data={"late": 5}))
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         case = await unit.case(new.id)
         await unit.save(case, [Event("taken", LATER, "anna"), Event("drafted", LATER, "anna", 1, {"n": 1})])
-    async with store.read() as reader:
+    async with store.read(WHOLE) as reader:
         events = await reader.events(new.id)
     assert [(e.kind, e.actor, e.data) for e in events] == [
         ("found", "", {"late": 5}),
@@ -87,14 +88,14 @@ async def test_events_are_kept_in_order(store: SqlStore) -> None:
 
 async def test_a_case_read_before_anothers_change_cannot_be_saved(store: SqlStore) -> None:
     new = await stored_case(store)
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         early = await unit.case(new.id)
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         await unit.save(replace(await unit.case(new.id), owner="anna"), [])
     with pytest.raises(StaleVersion):
-        async with store.write() as unit:
+        async with store.write(scope=WHOLE) as unit:
             await unit.save(replace(early, owner="bob"), [])
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         assert (await unit.case(new.id)).owner == "anna"
 
 
@@ -102,15 +103,15 @@ async def test_what_fails_leaves_nothing_behind(store: SqlStore) -> None:
     new = await stored_case(store)
 
     async def fail() -> None:
-        async with store.write() as unit:
+        async with store.write(scope=WHOLE) as unit:
             await unit.save(busy(await unit.case(new.id)), [Event("taken", LATER)])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await fail()
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         assert await unit.case(new.id) == replace(new, lock=1)
-    async with store.read() as reader:
+    async with store.read(WHOLE) as reader:
         assert await reader.events(new.id) == []
 
 
@@ -118,19 +119,19 @@ async def test_changes_of_one_case_queue_up(store: SqlStore) -> None:
     new = await stored_case(store)
 
     async def press() -> None:
-        async with store.write() as unit:
+        async with store.write(scope=WHOLE) as unit:
             case = await unit.case(new.id)
             await asyncio.sleep(0)
             await unit.save(replace(case, attempt=case.attempt + 1), [])
 
     await asyncio.gather(*(press() for _ in range(12)))
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         assert (await unit.case(new.id)).attempt == 12
 
 
 async def test_a_case_that_does_not_exist_is_gone(store: SqlStore) -> None:
     with pytest.raises(Gone):
-        async with store.write() as unit:
+        async with store.write(scope=WHOLE) as unit:
             await unit.case(404)
 
 
@@ -143,7 +144,7 @@ async def test_one_mention_becomes_one_case(store: SqlStore) -> None:
         return True
 
     assert sorted(await asyncio.gather(find(), find(), find())) == [False, False, True]
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         assert (await unit.mention(a_mention().key)) is not None
         assert len(await unit.open_cases()) == 1
 
@@ -168,14 +169,12 @@ async def test_open_cases_come_by_time_left(ruled: SqlStore) -> None:
     await stored_case(store, external_id="fast", brand="fast", clock_at=START + timedelta(minutes=30))
     answered = await stored_case(store, external_id="answered", clock_at=START - timedelta(hours=9))
     closed = await stored_case(store, external_id="closed")
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         await unit.save((await unit.case(answered.id)).in_round(posted_at=START), [])
         await unit.save(replace(await unit.case(closed.id), state=State.CLOSED), [])
-    async with store.read() as reader:
-        both = await reader.open_cases(["fast", "acme-coffee"])
-        assert [c.mention.key.external_id for c in both] == ["fast", "slow", "answered"]
-        assert [c.brand for c in await reader.open_cases(["fast"])] == ["fast"]
-        assert await reader.open_cases([]) == []
+    for brands, found in {("fast", "acme-coffee"): ["fast", "slow", "answered"], ("fast",): ["fast"], (): []}.items():
+        async with store.read(Scope.of(brands)) as reader:
+            assert [c.mention.key.external_id for c in await reader.open_cases()] == found
 
 
 async def test_uncarded_cases_are_those_of_the_room(ruled: SqlStore) -> None:
@@ -185,7 +184,7 @@ async def test_uncarded_cases_are_those_of_the_room(ruled: SqlStore) -> None:
     carded = await stored_case(store, external_id="3", brand="fast")
     elsewhere = await stored_case(store, external_id="4", brand="slow")
     moved = await stored_case(store, external_id="5", brand="slow")
-    async with store.write() as unit:
+    async with store.write(scope=WHOLE) as unit:
         await unit.save((await unit.case(carded.id)).stage(carded_at=LATER), [])
         await unit.set_place(Place(moved.id, "staff", "room:fast"))
         found = [case.id for case in await unit.uncarded("room:fast")]
@@ -195,7 +194,7 @@ async def test_uncarded_cases_are_those_of_the_room(ruled: SqlStore) -> None:
 
 async def test_case_numbers_are_never_used_again(store: SqlStore) -> None:
     async def fail() -> None:
-        async with store.write() as unit:
+        async with store.write(scope=WHOLE) as unit:
             await unit.new_case(a_case("a"), [])
             raise RuntimeError
 

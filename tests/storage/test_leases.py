@@ -19,7 +19,7 @@ from storage.database import StoreBusy
 from storage.engine import Engine
 from storage.queue import Held, Lost
 from storage.store import SqlStore, open_store
-from tests.storage.helpers import Clock, Told, World, an_engine, put, rows, stored_case, until
+from tests.storage.helpers import WHOLE, Clock, Told, World, an_engine, put, rows, stored_case, until
 from tests.storage.kill.harness import processes
 
 LEASES = {"step": timedelta(seconds=10), "reply": timedelta(seconds=60)}
@@ -224,8 +224,8 @@ async def test_a_command_may_read_beside_a_running_desk(store_url: str) -> None:
     desk = await open_store(store_url)
     case = await stored_case(desk)
     beside = await open_store(store_url, reading=True)
-    async with beside.read() as reader:
-        assert await reader.case(case.id, [case.brand]) == case
+    async with beside.read(WHOLE) as reader:
+        assert await reader.case(case.id) == case
     with pytest.raises(RuntimeError, match="reading"):
         async with beside.write():
             pass
@@ -338,7 +338,7 @@ async def test_of_two_changes_that_wait_for_each_other_one_is_to_be_repeated(pos
 
     async def change(first: int, second: int) -> str:
         try:
-            async with store.write() as unit:
+            async with store.write(scope=WHOLE) as unit:
                 await unit.db.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
                 await unit.case(first)
                 await both.wait()

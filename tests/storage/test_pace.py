@@ -43,7 +43,7 @@ async def played(store: SqlStore, presses: list[float], seconds: float, calls: i
     async with store.write() as unit:
         while at < seconds and len(sent) < calls:
             prio = Prio.PERSON if left and left[0] <= at else Prio.CARD
-            if await unit.change(pace.take_token(ROOM, prio, zero + at)):
+            if await unit.change(pace.TAKE_TOKEN, pace.token(ROOM, prio, zero + at)):
                 sent.append((at, prio))
                 if prio is Prio.PERSON:
                     waited.append((at - left.pop(0), prio))
@@ -77,7 +77,7 @@ async def test_a_late_claim_does_not_slow_the_backlog_down(timed: SqlStore) -> N
     async with timed.write() as unit:
         await unit.db.execute(update(dest).values(tat=at))
         for _ in range(100):
-            assert await unit.change(pace.take_token(ROOM, Prio.CARD, at))
+            assert await unit.change(pace.TAKE_TOKEN, pace.token(ROOM, Prio.CARD, at))
             at = await free_at(unit, Prio.CARD, at) + 0.05 * quick
     assert at - began < 100 * quick + 1
 
@@ -128,14 +128,22 @@ async def test_whoever_presses_first_brings_the_room_for_the_next_ones(store: Sq
 async def test_a_lone_case_is_carded_at_once(timed: SqlStore, clock: Clock) -> None:
     await timed.ensure_dest(ROOM, *group_pace(ALLOWED), pace.quick_gap(ALLOWED))
     job = Told()
-    for prio in (Prio.CARD, Prio.OPENED, Prio.CARD):
-        await put(timed, Work("step", dest=ROOM, prio=prio))
-    await put(timed, *(Work("step", dest=ROOM, prio=Prio.COSMETIC) for _ in range(2)))
+    await put(timed, Work("step", {"topic": 1}, dest=ROOM, prio=Prio.CARD))
     await an_engine(timed, job).drain()
-    assert len(job.ran) == 3
-    clock.forward(MINUTE)
+    await put(timed, *(Work("step", {"topic": n}, dest=ROOM, prio=Prio.CARD) for n in (2, 3)))
+    await put(timed, Work("step", {"card": 1}, dest=ROOM, prio=Prio.OPENED))
     await an_engine(timed, job).drain()
-    assert len(job.ran) >= 4, "what only adorns waits its turn"
+    assert job.payloads == [{"topic": 1}, {"card": 1}]
+
+
+async def test_a_call_without_a_row_is_a_persons_too(timed: SqlStore) -> None:
+    """It was the first call for long: those that follow it find the room that a quiet minute leaves."""
+    await timed.ensure_dest(ROOM, *group_pace(ALLOWED), pace.quick_gap(ALLOWED))
+    async with timed.write() as unit:
+        await unit.spend(ROOM, 1)
+        at = START.timestamp()
+        for _ in range(4):
+            assert await unit.change(pace.TAKE_TOKEN, pace.token(ROOM, Prio.PERSON, at + 0.01))
 
 
 async def test_after_a_429_nobody_is_quick(timed: SqlStore) -> None:
@@ -144,7 +152,7 @@ async def test_after_a_429_nobody_is_quick(timed: SqlStore) -> None:
         await hold_dest(unit, ROOM, 10.0)
         zero = START.timestamp()
         assert await free_at(unit, Prio.PERSON, zero + 9.0) == pytest.approx(zero + 10.0)
-        assert await unit.change(pace.take_token(ROOM, Prio.PERSON, zero + 10.0))
+        assert await unit.change(pace.TAKE_TOKEN, pace.token(ROOM, Prio.PERSON, zero + 10.0))
         assert await free_at(unit, Prio.PERSON, zero + 10.0) == pytest.approx(zero + 10.0 + group_pace(ALLOWED)[0])
 
 

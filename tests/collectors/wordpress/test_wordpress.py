@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import httpx
@@ -147,6 +147,17 @@ async def test_the_cursor_stays_small(bench: Bench) -> None:
         bench.site.publish(f"n{n}", NOW - timedelta(minutes=n))
 
     assert len((await bench.press.read(None, SINCE)).cursor) < 16_000
+
+
+@pytest.mark.parametrize("number", ["abc", "7/../../users/1", "²", "", "erased:0f"])
+async def test_an_id_that_is_no_number_is_of_no_comment(bench: Bench, number: str) -> None:
+    mention = await bench.mention()
+    elsewhere = replace(mention, key=mention.key._replace(external_id=number))
+
+    assert (await bench.press.look(elsewhere)).mention is None
+    with pytest.raises(Gone):
+        await bench.press.reply(elsewhere, "Sorry", "k")
+    assert not any("users" in request.url.path and "me" not in request.url.path for request in bench.wire.seen)
 
 
 async def test_the_same_reply_twice_is_unsure_because_it_stands_there(bench: Bench) -> None:

@@ -13,13 +13,16 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+from sqlalchemy import ColumnElement, or_
 
 from desk.errors import Retry, Unsure
 from desk.ports import Call, Done, Park, Probe, Unit, Verdicts
 from desk.work import Row
+from storage import claim
 from storage.engine import Engine
 from storage.queue import Held
 from storage.store import SqlStore, open_store
+from storage.tables import work
 from storage.unit import SqlUnit
 
 POINTS = ("claimed", "sending", "accepted", "external_id", "before_done")
@@ -87,7 +90,20 @@ class Unfenced(Engine):
         return True
 
 
-ENGINES: dict[str, type[Engine]] = {"engine": Engine, "forgetful": Forgetful, "unfenced": Unfenced}
+class Laneless(Engine):
+    """Lets what people say overtake each other. Without any lane their thread would be lost before they say it."""
+
+    def _in_lane(self) -> ColumnElement[bool]:
+        mirrored = work.c.payload["slot"].as_string().startswith("m")
+        return or_(claim.first_in_lane(), work.c.kind == "say", mirrored)
+
+
+ENGINES: dict[str, type[Engine]] = {
+    "engine": Engine,
+    "forgetful": Forgetful,
+    "unfenced": Unfenced,
+    "laneless": Laneless,
+}
 
 
 @dataclass(frozen=True)

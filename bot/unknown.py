@@ -1,0 +1,71 @@
+"""Work that waits for newer code, in a rolling upgrade or after a way back: shown to whoever looks, told to leads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.build import App
+from desk.rules import Rules
+from desk.work import Prio, Work
+from storage.store import Waiting
+
+log = logging.getLogger("replydesk")
+
+LOOK = 30.0
+"""Seconds between two looks."""
+
+PATIENCE = timedelta(minutes=5)
+"""A rolling upgrade takes no longer: until then the newer replica does the work, and nobody needs to be told."""
+
+
+async def unknown(app: App) -> list[Waiting]:
+    """Unfinished work of kinds that this code does not know; what newer replicas hold at this moment does not count."""
+    return [waiting for waiting in await app.engine.unknown() if waiting.state == "ready"]
+
+
+async def note(app: App) -> str:
+    """For /readyz: no reason to send the requests elsewhere, but nothing to be silent about."""
+    return "; ".join(f"{one.rows} of kind {one.kind!r} wait for newer code" for one in await unknown(app))
+
+
+async def counted(app: App) -> dict[str, int]:
+    """Rows by kind."""
+    return {one.kind: one.rows for one in await unknown(app)}
+
+
+async def watch(app: App, stop: asyncio.Event) -> None:
+    """Until `stop`. The database being away is told by others."""
+    while not stop.is_set():
+        with suppress(SQLAlchemyError, OSError):
+            await tell(app)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await stop.wait()
+
+
+async def tell(app: App) -> None:
+    waits = [one for one in await unknown(app) if one.oldest < app.now() - PATIENCE]
+    if not waits:
+        return
+    async with app.store.write() as unit:
+        for one in waits:
+            await unit.enqueue(*_alarms(app.live.current.brands(), one, unit.now))
+
+
+def _alarms(brands: Iterable[Rules], one: Waiting, now: datetime) -> list[Work]:
+    """Whichever replica is the first to notice; once a day and kind."""
+    rooms = {rules.leads_room or rules.staff_room: rules.brand for rules in brands}
+    return [_alarm(room, brand, one, now) for room, brand in rooms.items()]
+
+
+def _alarm(room: str, brand: str, one: Waiting, now: datetime) -> Work:
+    payload = {"room": room, "thread": "", "what": "unknown_work", "brand": brand}
+    payload |= {"source": one.kind, "reason": str(one.rows)}
+    idem = f"told:unknown:{one.kind}:{now.date().isoformat()}:{room}"
+    return Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=idem, prio=Prio.ALARM)
