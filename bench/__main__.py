@@ -27,7 +27,12 @@ BENCHES: dict[str, Bench] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*BENCHES, []], help="latency (three minutes), burst (ten)")
+    parser.add_argument(
+        "what",
+        nargs="*",
+        choices=[*BENCHES, []],
+        help="latency (four minutes), burst (ten), intake, presses, full (long), idle, fleet",
+    )
     asked = parser.parse_args().what or ["latency"]
     logging.disable(logging.WARNING)
     for name in asked:

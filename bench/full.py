@@ -27,7 +27,7 @@ from storage.database import Database
 from storage.tables import metadata
 from tests.scenarios.world import TELEGRAM_IDS, World
 
-MENTIONS, CASES, OPEN = 10_000, 1_000, 50
+MENTIONS, CASES, OPEN = 1_000_000, 100_000, 50
 CASE, MENTION_VERSIONS = metadata.tables["cases"], metadata.tables["mention_versions"]
 APART = timedelta(minutes=10)
 """Between two cases: two years of them."""

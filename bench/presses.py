@@ -103,7 +103,6 @@ async def _desk(folder: Path, url: str) -> list[float]:
             turns = _turns()
             async for _ in _ticks(RATE * SECONDS):
                 _press(w, *next(turns), pressed)
-            print(len(pressed), [w.staff.buttons(1), w.staff.texts(1)[-3:]], w.sandbox.telegram.too_many)
             last = list(pressed)[-1]
             await w.until(lambda: w.sandbox.telegram.answer_of(last), what="the last answer")
             assert len(pressed) > RATE * SECONDS * 0.9, "cards were not redrawn in time to be pressed"
