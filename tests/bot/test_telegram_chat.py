@@ -438,6 +438,9 @@ async def test_polling_waits_for_a_server_that_is_away(desk: Bench, monkeypatch:
     await until(lambda: kept.seen == ["one"])
     stop.set()
     await polling
+    begun = [call.ok for call in desk.telegram.calls if call.method in ("deleteWebhook", "getMe")]
+    assert begun.count(False) >= 2, "it began again after each failure"
+    assert kept.seen == ["one"]
 
 
 async def test_a_stop_before_the_first_poll_ends_it(desk: Bench):

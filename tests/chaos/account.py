@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from collectors.http import Ask, Door, Now
 from collectors.settings import SourceSettings
+from desk.errors import Refused
 from desk.mention import Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -81,10 +82,10 @@ class Account:
         return Posted(made.id, _at(made.at))
 
     async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
-        raise NotImplementedError("its card says so")
+        raise Refused("this platform only takes replies; its card says so")
 
     async def delete(self, mention: Mention, reply_id: str) -> None:
-        raise NotImplementedError("its card says so")
+        raise Refused("this platform only takes replies; its card says so")
 
     def same(self, ours: str, theirs: str) -> bool:
         return ours == theirs
