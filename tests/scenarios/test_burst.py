@@ -163,7 +163,8 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
         stood, by_time_left = time.time(), leave(made, SIXTY)
         await w.until(lambda: summaries(made), within=5.0, what="the summary")
         await w.until(lambda: len(announced(made)) == SIXTY, within=5.0, what="a line for each")
-        assert time.time() - stood < 5.0
+        all_judged_at = time.time()
+        assert all_judged_at - stood < 5.0
 
         await w.until(lambda: len(cards(made)) >= 3, what="the first cards")
         await pressed(w, "anna", "Take #60", lambda: summaries(made))
@@ -174,12 +175,14 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
 
         async with busy(w):
             await w.until(lambda: len(cards(made)) >= SIXTY, within=60.0, what="all cards")
-        # Cases of one moment are numbered as they were judged, side by side.
+        # Cases of one moment are numbered as they were judged, side by side; a topic made before all were judged
+        # may be of one that was judged before an older one.
         taken, topics = (await w.case(SIXTY)).mention.text, said(made, "createForumTopic")
+        early = [case_of(call) for call in topics if call.at <= all_judged_at]
+        assert len(early) <= 3, "topics were made before all were judged"
+        in_order = [text for text in by_time_left if text not in (taken, *early)]
         for shown in (topics, cards(made)):
-            assert [case_of(call) for call in shown if case_of(call) != taken] == [
-                t for t in by_time_left if t != taken
-            ]
+            assert [case_of(call) for call in shown if case_of(call) not in (taken, *early)] == in_order
             # Two may have been on their way when it was taken.
             assert taken in [case_of(call) for call in shown if call.at > taken_at][:3]
         stands = {case_of(call): call.at for call in cards(made)}

@@ -24,7 +24,8 @@ from tests.scenarios.kill_desk import Life, Orders, Point, prepare
 from tests.scenarios.people import SlackSide, TelegramSide, elements, plain, wait_for
 from tests.scenarios.world import SECRETS, WHOLE, _side, a_sandbox, write_config
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("kill")]
+"""One worker: the server that the desks are forked from takes seconds of imports to make ready."""
 
 JOB = ("claimed", "before_done")
 """Points of work that only reads the outside: nothing is journalled, nothing accepted."""

@@ -14,7 +14,7 @@ import pytest
 from tests.storage.kill.desk import POINTS, Orders, start
 from tests.storage.kill.harness import World, a_platform, approve, begin, ended, live_and_die, stopped
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("storage-kill")]
 
 TROUBLES = ("plain", "drop", "500")
 NEVER_REACHED = {("drop", "accepted")}
