@@ -11,8 +11,11 @@ import sys
 from typing import Any
 
 
-def one(data: bytes) -> None:
-    """One input to all that reads text or JSON from outside. Raises what it should not."""
+def one(data: bytes) -> str:
+    """One input to all that reads text or JSON from outside; returns it as people are shown it.
+
+    Raises what it should not.
+    """
     from handlers.slack import modals, values
     from handlers.telegram import callback
     from handlers.telegram.commands import parse
@@ -25,12 +28,12 @@ def one(data: bytes) -> None:
     values.plain(text, READING)
     modals.decode(text)
     parse(text, "replydesk_bot")
-    visible(text)
     received(text.encode())
     shape: Any = _json(text)
     if isinstance(shape, dict):
         values.message_text(shape, READING)
     modals.answers_of(shape, READING)
+    return visible(text)
 
 
 def _json(text: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from aiogram.types import Message, Update
+from aiogram.types import ChatMemberOwner, ChatMemberUpdated, Message, Update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -18,12 +18,13 @@ from standardwebhooks import Webhook
 
 from bot.config import ConfigFaults, load
 from collectors import open_platform
-from collectors.webhook import HookError, parse
+from collectors.webhook import HookError, Received, parse
 from desk.errors import DeskError
+from desk.mention import Mention
 from desk.receiving import pack, unpack
 from handlers.slack import modals, values
 from handlers.telegram import callback, thread
-from handlers.telegram.commands import decoded
+from handlers.telegram.commands import COMMANDS, Verb, decoded
 from handlers.telegram.commands import parse as typed
 from tests.bot import sample
 from tests.collectors.wire import NOW, now
@@ -174,15 +175,21 @@ class Nobody:
         return None
 
 
-def read(message: Message) -> None:
+def check_message(message: Message) -> None:
     """All that is asked of a message before anything of it is stored."""
     heard = thread.heard(message, thread.writer(Nobody(), message))  # type: ignore[arg-type]
     assert "\x00" not in heard.text
-    assert thread.idem(message).startswith("tg:")
-    thread.is_talk(message)
-    thread.is_anonymous(message)
-    thread.forwarded(message)
-    typed(thread.plain(message), "replydesk_bot", private=True)
+    assert (heard.said, heard.edited) == (str(message.message_id), message.edit_date is not None)
+    assert thread.idem(message).startswith(f"tg:0:{message.chat.id}:{message.message_id}:")
+    assert thread.is_talk(message) or not message.text or (message.from_user is not None and message.from_user.is_bot)
+    assert (thread.forwarded(message) is None) == (message.forward_origin is None)
+    assert message.sender_chat is not None or not thread.is_anonymous(message)
+
+
+def check_place(changed: ChatMemberUpdated) -> None:
+    new = changed.new_chat_member
+    keeps_topics = isinstance(new, ChatMemberOwner) or bool(getattr(new, "can_manage_topics", False))
+    assert (thread.lost(changed) == "") == keeps_topics, "nobody is told that the bot cannot work"
 
 
 @bounded
@@ -194,11 +201,12 @@ def test_an_update_of_telegram(update: Any) -> None:
         return
     for message in (known.message, known.edited_message):
         if message is not None:
-            read(message)
-    if known.callback_query is not None:
-        callback.unpack(known.callback_query.data)
+            check_message(message)
+    if known.callback_query is not None and known.callback_query.data is not None:
+        data = callback.unpack(known.callback_query.data)
+        assert data is None or known.callback_query.data.startswith("c1:")
     if known.my_chat_member is not None:
-        thread.lost(known.my_chat_member)
+        check_place(known.my_chat_member)
 
 
 entities = st.builds(
@@ -219,8 +227,19 @@ def test_entities_beyond_the_text(text: str, given_: list[dict[str, Any]]) -> No
 
 @bounded
 @given(st.text(max_size=200), st.text(max_size=10))
-def test_commands(text: str, username: str) -> None:
-    typed(text, username)
+def test_what_is_typed(text: str, username: str) -> None:
+    found = typed(text, username, private=True)
+    assert found is None or (text.lstrip().startswith("/") and found.text in text and found.text == found.text.strip())
+
+
+BOTS = st.sampled_from(("replydesk_bot", "REPLYDESK_BOT", "other_bot"))
+
+
+@bounded
+@given(st.sampled_from(sorted(COMMANDS)), BOTS, st.text(max_size=200))
+def test_a_command_is_for_the_bot_it_names(verb: str, bot: str, text: str) -> None:
+    found = typed(f"/{verb}@{bot} {text}", "replydesk_bot")
+    assert found == (None if bot == "other_bot" else Verb(verb, text.strip()))
 
 
 @bounded
@@ -248,19 +267,17 @@ PUSH = {
 }
 
 
-def received(body: bytes) -> None:
+def received(body: bytes) -> Received | HookError:
+    """What becomes of a push that is signed as it should be."""
     signed = {
         "webhook-id": "m",
         "webhook-timestamp": str(int(AT.timestamp())),
         "webhook-signature": Webhook(SECRET).sign("m", AT, body.decode("utf-8", "surrogateescape")),
     }
     try:
-        got = parse(body, signed, SECRET, "acme-coffee", "acme-push", AT)
-    except HookError:
-        return
-    for mention in got.mentions:
-        assert unpack(json.loads(json.dumps(pack(mention)))) == mention
-        assert mention.key.brand == "acme-coffee"
+        return parse(body, signed, SECRET, "acme-coffee", "acme-push", AT)
+    except HookError as refused:
+        return refused
 
 
 @bounded
@@ -270,7 +287,15 @@ def test_a_push(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError:
         body = body.decode("utf-8", "replace").encode()
-    received(body)
+    got = received(body)
+    if isinstance(got, HookError):
+        assert str(got)
+        assert got.status in (400, 413, 422), "it was signed"
+        return
+    assert all(one["error"] for one in got.rejected)
+    for mention in got.mentions:
+        assert unpack(json.loads(json.dumps(pack(mention)))) == mention
+        assert mention.key[:3] == ("acme-coffee", "webhook", "acme-push")
 
 
 @bounded
@@ -298,17 +323,16 @@ def answers_of(name: str) -> list[tuple[bytes, str]]:
     return seen
 
 
-async def _reading(name: str, fake: Any, serve: Any) -> None:
+async def _reading(name: str, fake: Any, serve: Any) -> list[Mention] | DeskError:
     async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as http:
         platform = open_platform(name, fake.settings, "bank", f"bank-{name}", http, now)
         async with asyncio.timeout(20):
             try:
-                batch = await platform.read(None, SINCE)
-            except DeskError:
-                return
-            for mention in batch.mentions:
-                assert unpack(json.loads(json.dumps(pack(mention)))) == mention
-        await platform.close()
+                return list((await platform.read(None, SINCE)).mentions)
+            except DeskError as known:
+                return known
+            finally:
+                await platform.close()
 
 
 ANSWERS = {name: answers_of(name) for name in POLLED}
@@ -336,21 +360,27 @@ def test_an_answer_of_a_platform(name: str, data: st.DataObject) -> None:
             )
         return httpx.Response(200, content=body, headers={"content-type": kind})
 
-    asyncio.run(_reading(name, fake, serve))
+    got = asyncio.run(_reading(name, fake, serve))
+    if isinstance(got, DeskError):
+        assert got.reason, "a person is told what is wrong"
+        return
+    for mention in got:
+        assert unpack(json.loads(json.dumps(pack(mention)))) == mention
+        assert mention.key[:2] == ("bank", name)
 
 
 # the configuration
 
 
-def toml_of(folder: Path, text: str) -> None:
+def refusals(folder: Path, text: str) -> list[str] | None:
+    """What a configuration is refused for; None where it is taken."""
     path = folder / "config.toml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    told: list[str] = []
     try:
-        usable = bool(load(path, sample.SECRETS).clients)
+        load(path, sample.SECRETS)
     except ConfigFaults as found:
-        usable, told = False, [str(fault) for fault in found.faults]
-    assert usable or told, "refused with something to mend, not with an empty no"
+        return [str(fault) for fault in found.faults]
+    return None
 
 
 LINES = [line for line in sample.SOUND.splitlines() if "=" in line]
@@ -379,16 +409,17 @@ def test_a_configuration_with_odd_values(
     text = sample.SOUND
     for line, value in changes:
         text = text.replace(line, f"{line.partition('=')[0]}= {value}")
-    toml_of(tmp_path_factory.getbasetemp(), text)
+    told = refusals(tmp_path_factory.getbasetemp(), text)
+    assert told is None or (told and all(told)), "refused with something to mend, not with an empty no"
 
 
 @bounded
 @given(st.text(max_size=200))
 def test_a_configuration_that_is_none(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    toml_of(tmp_path_factory.getbasetemp(), text)
+    assert refusals(tmp_path_factory.getbasetemp(), text), "no client, and nobody is told"
 
 
 @bounded
 @given(st.binary(max_size=120))
 def test_what_atheris_would_feed(data: bytes) -> None:
-    one(data)
+    assert not set(one(data)) & set("\x00\u202e\u200b\u2066"), "what nobody sees stays unseen"

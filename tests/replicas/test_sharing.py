@@ -77,8 +77,8 @@ async def test_a_replica_that_loses_its_connection_goes_on(fleet: Fleets) -> Non
             )
         world.review()
         await world.staff.press("anna", 1, "Take")
-        await world.state(1, "in_work")
-        await f.poller()
+        assert (await world.state(1, "in_work")).owner == "anna"
+        assert await f.poller() in f.replicas
 
 
 async def test_a_digest_goes_out_once(fleet: Fleets) -> None:
