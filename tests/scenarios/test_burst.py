@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from itertools import count
+from itertools import combinations, count
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from sandbox.server import Sandbox
 from sandbox.telegram import Call
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import labels, wait_for
-from tests.scenarios.world import TELEGRAM_IDS, World, a_sandbox, free_of_429
+from tests.scenarios.world import TELEGRAM_IDS, WHOLE, World, a_sandbox, free_of_429
 
 pytestmark = pytest.mark.xdist_group("burst")
 
@@ -139,6 +139,27 @@ async def pressed(w: World, who: str, label: str, messages: Callable[[], list[di
     await in_a_second(f"an answer to {label}", lambda: w.sandbox.telegram.answer_of(press))
 
 
+ON_ITS_WAY = 1.0
+"""Seconds, at most, between the choice of a case and the call about it, on a busy machine."""
+
+
+async def opened(w: World) -> dict[str, float]:
+    """When the desk knew of each case, by its text."""
+    async with w.app.store.read(WHOLE) as reader:
+        numbers = range(1, SIXTY + 1)
+        return {(await reader.case(n)).mention.text: (await reader.events(n))[0].at.timestamp() for n in numbers}
+
+
+def overtaken(shown: list[Call], known: dict[str, float]) -> list[tuple[str, str]]:
+    """(shown, waiting): a case was shown before an older one that the desk knew of when it chose.
+
+    Reviews are judged side by side, so that the first to be shown need not be the oldest.
+    """
+    pairs = ((case_of(first), case_of(later), first.at) for first, later in combinations(shown, 2))
+    age = {text: int(text.rpartition(" ")[2]) for text in known}
+    return [(a, b) for a, b, at in pairs if age[b] > age[a] and known[b] < at - ON_ITS_WAY]
+
+
 @asynccontextmanager
 async def busy(w: World) -> AsyncIterator[None]:
     """Somebody takes a case now and then. Where nobody does, the backlog leaves no more of a minute than a tenth of a
@@ -163,8 +184,7 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
         stood, by_time_left = time.time(), leave(made, SIXTY)
         await w.until(lambda: summaries(made), within=5.0, what="the summary")
         await w.until(lambda: len(announced(made)) == SIXTY, within=5.0, what="a line for each")
-        all_judged_at = time.time()
-        assert all_judged_at - stood < 5.0
+        assert time.time() - stood < 5.0
 
         await w.until(lambda: len(cards(made)) >= 3, what="the first cards")
         await pressed(w, "anna", "Take #60", lambda: summaries(made))
@@ -175,14 +195,10 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
 
         async with busy(w):
             await w.until(lambda: len(cards(made)) >= SIXTY, within=60.0, what="all cards")
-        # Cases of one moment are numbered as they were judged, side by side; a topic made before all were judged
-        # may be of one that was judged before an older one.
-        taken, topics = (await w.case(SIXTY)).mention.text, said(made, "createForumTopic")
-        early = [case_of(call) for call in topics if call.at <= all_judged_at]
-        assert len(early) <= 3, "topics were made before all were judged"
-        in_order = [text for text in by_time_left if text not in (taken, *early)]
+        taken, topics, known = (await w.case(SIXTY)).mention.text, said(made, "createForumTopic"), await opened(w)
         for shown in (topics, cards(made)):
-            assert [case_of(call) for call in shown if case_of(call) not in (taken, *early)] == in_order
+            assert {case_of(call) for call in shown} == set(by_time_left)
+            assert overtaken([call for call in shown if case_of(call) != taken], known) == []
             # Two may have been on their way when it was taken.
             assert taken in [case_of(call) for call in shown if call.at > taken_at][:3]
         stands = {case_of(call): call.at for call in cards(made)}
