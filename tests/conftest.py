@@ -27,7 +27,19 @@ _numbers = itertools.count(1)
 NewStore = Callable[[], Awaitable[str]]
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    _grouped(session)
+    _frozen()
+
+
+def _grouped(session: pytest.Session) -> None:
+    """A group that is not kept on one worker costs a minute and fails nothing."""
+    marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if session.config.getoption("loadgroup", default=False) and not all("@" in item.nodeid for item in marked):
+        raise pytest.UsageError("pytest-xdist does not group the tests any more: see the versions in pyproject.toml")
+
+
+def _frozen() -> None:
     """What was imported stays: looking through it for garbage again and again took a seventh of the suite's time."""
     gc.collect()
     gc.freeze()
