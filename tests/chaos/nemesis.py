@@ -16,8 +16,8 @@ from random import Random
 import psutil
 
 from tests.chaos.desk import FELL, SCALE, Doom, Orders, start
-from tests.chaos.processes import begin
 from tests.chaos.stores import Server
+from tests.forks import begin
 
 TICK = 0.05
 PAST_THE_LEASE = 60 * SCALE + 0.6

@@ -1,34 +1,15 @@
-"""Processes forked from one that has imported everything: a desk is born in a tenth of a second."""
+"""The fakes, each in a process of its own."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
+
+from tests.forks import begin, context
 
 PATIENCE = 30.0
 """Seconds for a fake to start, on a busy machine."""
-
-IMPORTED = ["tests.chaos.desk", "tests.chaos.messenger", "tests.chaos.platform"]
-
-
-def prepare() -> None:
-    """Before the first process: what a fork server has imported is settled when it starts."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(IMPORTED)
-    forkserver.ensure_running()
-
-
-def context() -> ForkServerContext:
-    return multiprocessing.get_context("forkserver")
-
-
-def begin(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
-    process = context().Process(target=target, args=arguments, daemon=True)
-    process.start()
-    return process
 
 
 @contextmanager

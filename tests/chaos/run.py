@@ -25,8 +25,9 @@ from tests.chaos.desk import Doom, Orders
 from tests.chaos.judge import Fault, Logs, judge
 from tests.chaos.nemesis import DECK, Nemesis
 from tests.chaos.outside import serve
-from tests.chaos.processes import fake, prepare
+from tests.chaos.processes import fake
 from tests.chaos.stores import Server
+from tests.forks import prepare
 
 STALL = 30.0
 """Seconds without a new line in any log, after which what is missing is taken for lost."""

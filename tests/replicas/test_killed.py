@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import time
@@ -11,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,13 @@ from desk.work import LEASES, Row
 from sandbox.server import Sandbox
 from storage.store import SqlStore, open_store
 from storage.tables import work
+from tests.forks import begin, prepare
 from tests.scenarios import kill_desk
 from tests.scenarios.kill_desk import SCALE, Life, Orders
 from tests.scenarios.people import wait_for
 from tests.scenarios.world import SECRETS, SLOW, _side, a_sandbox, write_config
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.xdist_group("replicas")]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.xdist_group("forks")]
 
 LONG = 60.0
 
@@ -49,18 +48,10 @@ async def _hang(reached: str, row: Row) -> None:
 
 class Replica(Life):
     def __init__(self, orders: Orders, silent: float, hangs: bool) -> None:
-        self.process: Any = multiprocessing.get_context("forkserver").Process(
-            target=start, args=(orders, silent, hangs), daemon=True
-        )
-        self.process.start()
+        self.process: Any = begin(start, orders, silent, hangs)
 
     def signal(self, number: int) -> None:
         os.kill(self.process.pid, number)
-
-
-def prepare() -> None:
-    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__, kill_desk.__name__])
-    forkserver.ensure_running()
 
 
 @dataclass

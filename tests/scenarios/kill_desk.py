@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ from bot.config import load
 from bot.run import serve
 from desk.ports import Probe
 from desk.work import Row
+from tests.forks import begin
 from tests.storage.kill.desk import ENGINES
 
 SCALE = 0.05
@@ -88,20 +87,11 @@ def start(orders: Orders) -> None:
 # from outside
 
 
-def prepare() -> None:
-    """New processes fork from one that has imported everything: a start takes milliseconds instead of seconds."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
-    forkserver.ensure_running()
-
-
 class Life:
     """One process of a desk."""
 
     def __init__(self, orders: Orders) -> None:
-        self.process: ForkServerProcess = multiprocessing.get_context("forkserver").Process(
-            target=start, args=(orders,), daemon=True
-        )
-        self.process.start()
+        self.process: ForkServerProcess = begin(start, orders)
 
     async def ended(self) -> int:
         """Its exit code, -9 when it was killed. Raises TimeoutError, and kills what outlasts PATIENCE."""

@@ -20,11 +20,12 @@ import pytest
 from sandbox import world as acme
 from sandbox.server import Sandbox
 from storage.store import SqlStore, Waiting, open_store
-from tests.scenarios.kill_desk import Life, Orders, Point, prepare
+from tests.forks import prepare
+from tests.scenarios.kill_desk import Life, Orders, Point
 from tests.scenarios.people import SlackSide, TelegramSide, elements, plain, wait_for
 from tests.scenarios.world import SECRETS, WHOLE, _side, a_sandbox, write_config
 
-pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("kill")]
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("forks")]
 """One worker: the server that the desks are forked from takes seconds of imports to make ready."""
 
 JOB = ("claimed", "before_done")

@@ -19,8 +19,8 @@ from storage.database import StoreBusy
 from storage.engine import Engine
 from storage.queue import Held, Lost
 from storage.store import SqlStore, open_store
+from tests.forks import context as forking
 from tests.storage.helpers import WHOLE, Clock, Told, World, an_engine, put, rows, stored_case, until
-from tests.storage.kill.harness import processes
 
 LEASES = {"step": timedelta(seconds=10), "reply": timedelta(seconds=60)}
 
@@ -205,9 +205,10 @@ def _open_and_say(url: str, answer: Any) -> None:
         answer.put(str(error))
 
 
+@pytest.mark.xdist_group("forks")
 async def test_a_second_process_on_the_file_is_told_who_has_it(sqlite_url: str) -> None:
     store = await open_store(sqlite_url)
-    context = processes()
+    context = forking()
     answer = context.Queue()
     for expected in (f"in use by another desk (process {os.getpid()})", "opened"):
         process = context.Process(target=_open_and_say, args=(sqlite_url, answer))

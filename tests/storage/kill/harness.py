@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
 from desk.work import Work
 from storage.store import open_store
+from tests.forks import begin, context
 from tests.storage.kill import desk, platform
 
 PATIENCE = 30.0
 """Seconds for one life of a desk; it takes about one."""
-
-
-def processes() -> ForkServerContext:
-    """New processes fork from one that has imported everything: a start takes milliseconds instead of a second."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.storage.kill.desk", "tests.storage.kill.platform"])
-    return context
-
-
-def begin(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
-    process = processes().Process(target=target, args=arguments, daemon=True)
-    process.start()
-    return process
 
 
 async def ended(process: ForkServerProcess) -> int:
@@ -64,7 +51,7 @@ class World(NamedTuple):
 
 @contextmanager
 def a_platform(log: Path) -> Iterator[World]:
-    ours, theirs = processes().Pipe(duplex=False)
+    ours, theirs = context().Pipe(duplex=False)
     process = begin(platform.serve, log, theirs)
     try:
         if not ours.poll(PATIENCE):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import begin
 from tests.storage.kill.desk import POINTS, Orders, start
-from tests.storage.kill.harness import World, a_platform, approve, begin, ended, live_and_die, stopped
+from tests.storage.kill.harness import World, a_platform, approve, ended, live_and_die, stopped
 
-pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("storage-kill")]
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("forks")]
 
 TROUBLES = ("plain", "drop", "500")
 NEVER_REACHED = {("drop", "accepted")}
