@@ -12,6 +12,7 @@ IMPORTED = [
     "tests.storage.kill.desk",
     "tests.storage.kill.platform",
     "tests.scenarios.kill_desk",
+    "tests.scenarios.process",
     "tests.chaos.desk",
     "tests.chaos.messenger",
     "tests.chaos.platform",

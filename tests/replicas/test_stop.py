@@ -17,7 +17,7 @@ from sandbox.server import Sandbox
 from storage.store import open_store
 from storage.tables import work
 from tests.scenarios.people import wait_for
-from tests.scenarios.test_restart import PATIENCE, running
+from tests.scenarios.process import PATIENCE, running
 from tests.scenarios.world import SLOW, a_sandbox, write_config
 
 MANY = 60
@@ -39,6 +39,7 @@ async def counts(url: str) -> dict[str, int]:
     return found
 
 
+@pytest.mark.xdist_group("forks")
 async def test_under_load_it_ends_in_time_and_a_second_signal_ends_it_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,7 +49,7 @@ async def test_under_load_it_ends_in_time_and_a_second_signal_ends_it_at_once(
         hang(made)
         for number in range(MANY):
             made.site.leave(world.PACKAGE, "Dina", 1, f"Cold coffee {number}", lang="en")
-        async with running(tmp_path) as desk:
+        with running(tmp_path, forked=True) as desk:
             await desk.says("the desk is running")
             await until_busy(url)
             desk.signal(signal.SIGTERM)
@@ -59,7 +60,7 @@ async def test_under_load_it_ends_in_time_and_a_second_signal_ends_it_at_once(
         assert "running" not in left, "all of it was handed back"
         assert left["ready"] >= MANY
 
-        async with running(tmp_path) as desk:
+        with running(tmp_path, forked=True) as desk:
             await desk.says("the desk is running")
             await until_busy(url)
             desk.signal(signal.SIGTERM)

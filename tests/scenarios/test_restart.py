@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,52 +12,8 @@ from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import wait_for
+from tests.scenarios.process import PATIENCE, running
 from tests.scenarios.world import SLOW, TELEGRAM_IDS, _side, a_sandbox, write_config
-
-PATIENCE = 30.0
-"""Seconds for a process to start, on a machine that does other things too."""
-
-
-@dataclass
-class Desk:
-    """`replydesk run` as a process of its own."""
-
-    process: asyncio.subprocess.Process
-    said: list[str] = field(default_factory=list)
-
-    async def listen(self) -> None:
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            self.said.append(line.decode())
-
-    async def says(self, words: str) -> None:
-        await wait_for(lambda: any(words in line for line in self.said), f"{words} in {self.said}", PATIENCE)
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    async def ends(self) -> tuple[int, float]:
-        """Exit status, and after how many seconds."""
-        began = time.monotonic()
-        async with asyncio.timeout(PATIENCE):
-            status = await self.process.wait()
-        return status, time.monotonic() - began
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Desk]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", cwd=folder, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    desk = Desk(process)
-    listening = asyncio.create_task(desk.listen())
-    try:
-        yield desk
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await listening
 
 
 def rewritten(path: Path, old: str, new: str, quietly: bool = False) -> None:
@@ -76,17 +26,18 @@ def rewritten(path: Path, old: str, new: str, quietly: bool = False) -> None:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+@pytest.mark.xdist_group("forks")
 async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_sandbox() as made:
         database = f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}"
         path = write_config(tmp_path, made, database, monkeypatch, staff="telegram", client="slack")
         staff = _side(made, "staff", "telegram")
-        async with running(tmp_path) as desk:
+        with running(tmp_path) as desk:
             await desk.says("the desk is running")
-            async with running(tmp_path) as second:
+            with running(tmp_path, forked=True) as second:
                 assert (await second.ends())[0] == 1
-                assert f"in use by another desk (process {desk.process.pid})" in "".join(second.said)
-                assert "Traceback" not in "".join(second.said)
+                assert f"in use by another desk (process {desk.pid})" in " ".join(second.said)
+                assert "Traceback" not in " ".join(second.said)
 
             rewritten(path, 'name = "Acme Coffee"', 'name = "Acme Koffee"', quietly=True)
             desk.signal(signal.SIGHUP)
@@ -109,7 +60,7 @@ async def test_a_process_from_its_start_to_its_end(tmp_path: Path, monkeypatch: 
             assert "Take" not in staff.buttons(2), "its card was on its way"
             assert not any("Traceback" in line or world.TELEGRAM_TOKEN in line for line in desk.said)
         rewritten(path, "\ntarged = 5", "")
-        async with running(tmp_path) as desk:
+        with running(tmp_path, forked=True) as desk:
             await desk.says("the desk is running")
             await wait_for(lambda: "Take" in staff.buttons(2), "what was in flight is there", PATIENCE)
             desk.signal(signal.SIGINT)
