@@ -68,7 +68,7 @@ async def wait_for(find: Any, what: str, within: float = PATIENCE) -> Any:
     while not (found := find()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {within} s: {what}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.04)
     return found
 
 

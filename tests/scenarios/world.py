@@ -156,7 +156,7 @@ class World:
                 return found  # type: ignore[return-value]
             if time.monotonic() > end:
                 raise AssertionError(f"not within {within} s: {what or check}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.04)
 
     async def case(self, number: int) -> Any:
         async with self.app.store.read(WHOLE) as reader:
