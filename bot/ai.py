@@ -56,8 +56,8 @@ class Budget:
 
     async def spend(self, tokens: int) -> None:
         async with self.store.write() as unit:
-            used = await _used(unit) + tokens
             await unit.once(_key(unit))
+            used = await _used(unit, hold=True) + tokens
             await unit.remember(_key(unit), {"tokens": used})
             if used >= self.per_day and await unit.once(f"{_key(unit)}:told"):
                 log.warning("the AI budget of %s tokens is used up; the desk goes on without AI today", self.per_day)
@@ -68,8 +68,8 @@ def _key(unit: Unit) -> str:
     return f"ai:{unit.now.date().isoformat()}"
 
 
-async def _used(unit: Unit) -> int:
-    kept = await unit.recall(_key(unit))
+async def _used(unit: Unit, hold: bool = False) -> int:
+    kept = await unit.recall(_key(unit), hold)
     return int(kept["tokens"]) if kept else 0
 
 

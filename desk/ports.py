@@ -152,7 +152,9 @@ class Unit(Protocol):
         """Keep the outcome of an id passed to `once`, so that a repeat gets the same answer."""
         ...
 
-    async def recall(self, idem: str) -> dict[str, Any] | None: ...
+    async def recall(self, idem: str, hold: bool = False) -> dict[str, Any] | None:
+        """`hold`: until the end of this transaction nobody else remembers it anew."""
+        ...
 
     async def recall_all(self, idems: Collection[str]) -> dict[str, dict[str, Any]]:
         """Outcomes of those of the ids that have one."""

@@ -71,6 +71,19 @@ def _agreed(case: Case, other: OfficialReply) -> bool:
     return case.replace_agreed and case.other_reply is not None and case.other_reply.text == other.text
 
 
+async def _settle(unit: Unit, row: Row, known: Directory, action: a.Action, verdict: Verdicts) -> Verdicts:
+    """What became of a call, told to its case."""
+    case = await unit.case(row.payload["case"])
+    rules = known.rules(case.brand, case.mention.key.platform)
+    if rules is None:
+        return Park(f"brand {case.brand} is not configured any more")
+    try:
+        await apply(unit, decide(case, action, unit.now, rules))
+    except NotAllowed:
+        return Drop(f"the case is {case.state.value}")
+    return verdict
+
+
 async def _look(platform: Platform | None, mention: Mention) -> Look | None:
     """None where this platform cannot be asked."""
     if platform is None or not platform.card.can_look:
@@ -207,13 +220,13 @@ class Post:
     async def record(self, unit: Unit, row: Row, call: Call, result: Posted) -> Verdicts:
         """`row.sending`: it was found by reading back."""
         action = a.ReplyPosted(posted=result, read_back=row.sending)
-        return await self._decide(unit, row, action, Done(result.external_id))
+        return await _settle(unit, row, self.directory(), action, Done(result.external_id))
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """A definite no is shown; what did not leave us at all is tried again by the engine."""
         if isinstance(error, Unsure) or (isinstance(error, Retry) and row.attempts < row.max_attempts):
             return None
-        return await self._decide(unit, row, a.PostingRefused(reason=reason(error)), Done())
+        return await _settle(unit, row, self.directory(), a.PostingRefused(reason=reason(error)), Done())
 
     async def find(self, row: Row, call: Call) -> Posted | None:
         mention = unpack(call.data["mention"])
@@ -237,18 +250,7 @@ class Post:
         readable = not (isinstance(error, Unsure) and "cannot be read" in error.reason)
         if readable and row.attempts < READS_BEFORE_ASKING:
             return Later(unit.now + timedelta(seconds=5 * 2**row.attempts), reason(error), sending=True)
-        return await self._decide(unit, row, a.OutcomeUnknown(reason=reason(error)), Park(reason(error)))
-
-    async def _decide(self, unit: Unit, row: Row, action: a.Action, verdict: Verdicts) -> Verdicts:
-        case = await unit.case(row.payload["case"])
-        rules = self.directory().rules(case.brand, case.mention.key.platform)
-        if rules is None:
-            return Park(f"brand {case.brand} is not configured any more")
-        try:
-            await apply(unit, decide(case, action, unit.now, rules))
-        except NotAllowed:
-            return Drop(f"the case is {case.state.value}")
-        return verdict
+        return await _settle(unit, row, self.directory(), a.OutcomeUnknown(reason=reason(error)), Park(reason(error)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,29 +276,18 @@ class DeleteReply:
         await platform.delete(mention, call.data["reply"])
 
     async def record(self, unit: Unit, row: Row, call: Call, result: None) -> Verdicts:
-        return await self._decide(unit, row, a.ReplyDeleted())
+        return await _settle(unit, row, self.directory(), a.ReplyDeleted(), Done())
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         if isinstance(error, (Unsure, Retry)) and row.attempts < row.max_attempts:
             return None
-        return await self._decide(unit, row, a.ReplyStays(reason=reason(error)))
+        return await _settle(unit, row, self.directory(), a.ReplyStays(reason=reason(error)), Done())
 
     async def find(self, row: Row, call: Call) -> Any | None:
         raise Unsure("deleting again is harmless")
 
     async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
         return Later(unit.now, reason(error))
-
-    async def _decide(self, unit: Unit, row: Row, action: a.Action) -> Verdicts:
-        case = await unit.case(row.payload["case"])
-        rules = self.directory().rules(case.brand, case.mention.key.platform)
-        if rules is None:
-            return Park(f"brand {case.brand} is not configured any more")
-        try:
-            await apply(unit, decide(case, action, unit.now, rules))
-        except NotAllowed:
-            return Drop(f"the case is {case.state.value}")
-        return Done()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from desk.case import FINISHED, Approval, Case, Event, Reply, Round, State, Version
 from desk.errors import Gone, Retry, StaleVersion
@@ -25,12 +44,32 @@ Item = Round | Version | Approval | Reply
 ROWS: dict[str, Table] = {"rounds": rounds, "versions": versions, "approvals": approvals, "replies": replies}
 """Fields of Case that live in tables of their own."""
 
-_ORDER: dict[Table, tuple[Column[Any], ...]] = {
-    rounds: (rounds.c.n,),
-    versions: (versions.c.n,),
-    approvals: (approvals.c.version, approvals.c.at, approvals.c.step, approvals.c.person),
-    replies: (replies.c.n,),
+_ORDER = {
+    "rounds": ("n",),
+    "versions": ("n",),
+    "approvals": ("version", "at", "step", "person"),
+    "replies": ("n",),
 }
+
+Slots = tuple[list[TypeEngine[Any]], dict[str, list[int]]]
+
+
+def _slots() -> Slots:
+    """Columns that rows of all four tables fit in, and in which of them each table's own stand."""
+    types: list[TypeEngine[Any]] = []
+    taken: dict[str, list[int]] = {}
+    for name, table in ROWS.items():
+        mine = taken.setdefault(name, [])
+        for column in table.c:
+            free = (n for n, kind in enumerate(types) if n not in mine and type(kind) is type(column.type))
+            slot = next(free, len(types))
+            types += [column.type] if slot == len(types) else []
+            mine.append(slot)
+    return types, taken
+
+
+TYPES, SLOTS = _slots()
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 COLUMNS = {"client", "brand", "state", "owner", "found_at", "lock"}
 """Fields of Case that are columns of cases under the same name; what is not a row or a column goes into `data`."""
@@ -65,25 +104,34 @@ def _values(item: Item) -> dict[str, Any]:
 
 
 async def load(db: AsyncConnection, heads: Iterable[Any]) -> list[Case]:
-    """Whole cases for rows of the table cases, in the same order, with one query a table."""
+    """Whole cases for rows of the table cases, in the same order."""
     heads = list(heads)
-    parts: dict[str, dict[int, list[dict[str, Any]]]] = {}
-    for name, table in ROWS.items():
-        parts[name] = await _children(db, table, [head.id for head in heads])
-    return [_whole(head, {name: found.get(head.id, []) for name, found in parts.items()}) for head in heads]
+    parts = await _parts(db, [head.id for head in heads])
+    return [_whole(head, {name: parts.get((name, head.id), []) for name in ROWS}) for head in heads]
 
 
-async def _children(db: AsyncConnection, table: Table, ids: list[int]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = {}
+async def _parts(db: AsyncConnection, ids: list[int]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Rows by their field of Case and their case, each list in its order."""
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for start in range(0, len(ids), 500):
-        for row in (await db.execute(_wanted(table), {"ids": ids[start : start + 500]})).mappings():
-            found.setdefault(row["case_id"], []).append(dict(row))
+        for row in await db.execute(_of_cases(), {"ids": ids[start : start + 500]}):
+            values = {key: row[slot] for key, slot in zip(ROWS[row.part].c.keys(), SLOTS[row.part], strict=True)}
+            found.setdefault((row.part, values["case_id"]), []).append(values)
+    for (name, _), rows in found.items():
+        rows.sort(key=itemgetter(*_ORDER[name]))
     return found
 
 
 @cache
-def _wanted(table: Table) -> Select[Any]:
-    return select(table).where(table.c.case_id.in_(bindparam("ids", expanding=True))).order_by(*_ORDER[table])
+def _of_cases() -> CompoundSelect[Any]:
+    """The rows of all four tables in one statement, where four would each be waited for."""
+    return union_all(*(_of_table(name, table).where(table.c.case_id.in_(_IDS)) for name, table in ROWS.items()))
+
+
+def _of_table(name: str, table: Table) -> Select[Any]:
+    own: dict[int, ColumnElement[Any]] = dict(zip(SLOTS[name], table.c, strict=True))
+    columns = [own.get(slot, cast(null(), kind)).label(f"c{slot}") for slot, kind in enumerate(TYPES)]
+    return select(*columns, literal_column(f"'{name}'").label("part"))
 
 
 def _whole(head: Any, parts: dict[str, list[dict[str, Any]]]) -> Case:

@@ -56,8 +56,9 @@ class OncePart(Part):
     async def remember(self, idem: str, outcome: dict[str, Any]) -> None:
         await self.db.execute(update(once).where(once.c.idem == idem).values(outcome=outcome))
 
-    async def recall(self, idem: str) -> dict[str, Any] | None:
-        outcome: dict[str, Any] | None = await self.value(select(once.c.outcome).where(once.c.idem == idem))
+    async def recall(self, idem: str, hold: bool = False) -> dict[str, Any] | None:
+        wanted = select(once.c.outcome).where(once.c.idem == idem)
+        outcome: dict[str, Any] | None = await self.value(wanted.with_for_update() if hold else wanted)
         return outcome
 
     async def recall_all(self, idems: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot.ai import AiServer, Budget, telling, unfenced
+from bot.ai import AiServer, Budget, _used, telling, unfenced
 from bot.config import Ai, load
 from bot.directory import Directory
 from bot.drafter import ai_parts
@@ -149,6 +149,12 @@ async def test_a_used_up_budget_outlives_a_restart_and_is_shared_by_replicas(sto
 
     with pytest.raises(Refused, match="ai_budget"):
         await Budget(store, 100).check()
+
+
+async def test_what_is_spent_at_once_is_counted_to_the_last_token(store: SqlStore) -> None:
+    await asyncio.gather(*(Budget(store, 1000).spend(7) for _ in range(12)))
+    async with store.write() as unit:
+        assert await _used(unit) == 84
 
 
 async def test_people_are_told_once_a_day(sqlite: SqlStore, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
