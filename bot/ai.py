@@ -50,12 +50,12 @@ class Budget:
 
     async def check(self) -> None:
         """Raises Refused("ai_budget") when the day's tokens are used up."""
-        async with self.store.write() as unit:
+        async with self.store.write(Prio.PERSON) as unit:
             if await _used(unit) >= self.per_day:
                 raise Refused("ai_budget")
 
     async def spend(self, tokens: int) -> None:
-        async with self.store.write() as unit:
+        async with self.store.write(Prio.PERSON) as unit:
             await unit.once(_key(unit))
             used = await _used(unit, hold=True) + tokens
             await unit.remember(_key(unit), {"tokens": used})

@@ -15,7 +15,7 @@ from desk.mention import Mention, MentionKey
 from desk.ports import Job, Store, StoredMention, Unit, Verdicts
 from desk.receiving import receive
 from desk.scope import Scope
-from desk.work import Row, Work
+from desk.work import Prio, Row, Work
 
 AT_ONCE = 100
 """Mentions stored in one transaction: presses wait for the same writer and must not wait for a thousand mentions."""
@@ -88,7 +88,7 @@ async def take_in(store: Store, source: str, push: str, body: bytes, got: Receiv
     counts, scope = Counts(), Scope.of(mention.key.brand for mention in got.mentions)
     for start in range(0, len(got.mentions), AT_ONCE):
         some = got.mentions[start : start + AT_ONCE]
-        async with store.write(scope=scope) as unit:
+        async with store.write(prio=Prio.PERSON, scope=scope) as unit:
             first = await unit.once(f"{whole}:{start}")
             new = await _take(unit, source, f"hook:{source}:{push}", start, some) if first else 0
         counts = Counts(counts.accepted + new, counts.duplicates + len(some) - new)

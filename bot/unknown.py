@@ -53,7 +53,7 @@ async def tell(app: App) -> None:
     waits = [one for one in await unknown(app) if one.oldest < app.now() - PATIENCE]
     if not waits:
         return
-    async with app.store.write() as unit:
+    async with app.store.write(Prio.PERSON) as unit:
         for one in waits:
             await unit.enqueue(*_alarms(app.live.current.brands(), one, unit.now))
 

@@ -14,7 +14,7 @@ from desk.people import Person, Side
 from desk.rules import Rules
 from desk.scope import Scope
 from desk.view import Drawing
-from desk.work import Row, Work
+from desk.work import Prio, Row, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +291,7 @@ class Reader(Protocol):
 class Store(Protocol):
     """`scope` None: no client's data, only work, switches and what was seen before."""
 
-    def write(self, *, scope: Scope | None = None) -> AbstractAsyncContextManager[Unit]: ...
+    def write(self, prio: int = Prio.NOW, scope: Scope | None = None) -> AbstractAsyncContextManager[Unit]: ...
     def read(self, scope: Scope | None = None) -> AbstractAsyncContextManager[Reader]: ...
 
 

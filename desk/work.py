@@ -14,8 +14,10 @@ class Prio(IntEnum):
     PERSON and SUMMARY may use a destination's whole burst, TAKEN and ALARM half of it, the rest its pace alone.
     TAKEN: the card of a case that was taken before it had one. OPENED: what belongs into a thread that stands empty.
     MENTION: what comes in, behind what those before it are waiting for.
+    NOW: a transaction during which somebody looks at a button; no row has it.
     """
 
+    NOW = -1
     PERSON = 0
     SUMMARY = 5
     TAKEN = 8

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.exc import SQLAlchemyError
 
 from desk.ports import Effect, Job, Probe
+from desk.work import Prio
 from storage import claim, queue
 from storage.queue import Held
 from storage.runner import GIVE_BACK, Runner, Settled, backoff, no_probe, reason
@@ -117,7 +118,7 @@ class Engine(Runner):
             return 0
         owner = f"{self._name}/{next(self._passes)}"
         try:
-            async with self._store.write() as unit:
+            async with self._store.write(Prio.PERSON) as unit:
                 taken = await queue.take(unit, self._leases, owner, free, self._in_lane(), self._full())
         except AWAY as error:
             log.warning("nothing could be claimed: %s", reason(error))
@@ -159,7 +160,7 @@ class Engine(Runner):
         while True:
             await asyncio.sleep(third)
             try:
-                async with self._store.write() as unit:
+                async with self._store.write(Prio.PERSON) as unit:
                     await queue.renew(unit, list(self._tasks.values()))
                     returned = await queue.return_expired(unit)
                 await self._tell_unknown()

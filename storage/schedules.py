@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, true, update
 
-from desk.work import Work
+from desk.work import Prio, Work
 from storage.store import SqlStore
 from storage.tables import schedules
 
@@ -60,7 +60,7 @@ class Schedules:
         """
         # By name: replicas that start together take the rows in the same order.
         wanted = {one.name: one.columns() for one in sorted(planned, key=lambda one: one.name)}
-        async with self._store.write() as unit:
+        async with self._store.write(Prio.PERSON) as unit:
             known = {row.name: row for row in await unit.rows(select(schedules).where(_among(wanted)))}
             for name, how in wanted.items():
                 if name not in known or any(getattr(known[name], key) != value for key, value in how.items()):
@@ -69,7 +69,7 @@ class Schedules:
 
     async def keep(self, names: Iterable[str]) -> None:
         """Drop all others: sources and digests that left the configuration."""
-        async with self._store.write() as unit:
+        async with self._store.write(Prio.PERSON) as unit:
             await unit.db.execute(delete(schedules).where(schedules.c.name.not_in(list(names))))
 
     async def lacks(self, names: Collection[str]) -> bool:
@@ -80,7 +80,7 @@ class Schedules:
 
     async def next(self, names: Collection[str] | None = None) -> datetime | None:
         """When the earliest turn is due, of these schedules or of all."""
-        async with self._store.write() as unit:
+        async with self._store.write(Prio.PERSON) as unit:
             moment: datetime | None = await unit.value(select(func.min(schedules.c.next_at)).where(_among(names)))
             return moment
 
@@ -93,7 +93,7 @@ class Schedules:
         Moving `next_at` on and inserting the work are one transaction; another replica that does the same is skipped.
         """
         fired = []
-        async with self._store.write() as unit:
+        async with self._store.write(Prio.PERSON) as unit:
             due = or_(schedules.c.next_at <= unit.now, schedules.c.every.is_not(None))
             wanted = select(schedules).where(due, _among(names)).order_by(schedules.c.next_at)
             for row in await unit.rows(wanted.with_for_update(skip_locked=True)):

@@ -54,8 +54,9 @@ class SqlStore:
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def write(self, prio: int = Prio.PERSON, scope: Scope | None = None) -> AsyncIterator[SqlUnit]:
-        """`prio`: who goes first when many want to write. Without a scope no client's data can be touched.
+    async def write(self, prio: int = Prio.NOW, scope: Scope | None = None) -> AsyncIterator[SqlUnit]:
+        """`prio`: who goes first when many want to write; people, unless it is told. Without a scope no client's data
+        can be touched.
 
         Raises desk.errors.Retry where PostgreSQL gave this transaction up in favour of another.
         """
@@ -162,7 +163,7 @@ class SqlStore:
 
     async def forget_seen(self, older_than: timedelta) -> int:
         """Drop ids of inbound events, and their outcomes, that nobody redelivers any more."""
-        async with self.write() as unit:
+        async with self.write(Prio.COSMETIC) as unit:
             return await unit.change(delete(once).where(once.c.at < unit.now - older_than))
 
     # Tokens

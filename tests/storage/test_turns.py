@@ -57,6 +57,28 @@ async def test_a_press_goes_before_what_came_earlier() -> None:
     assert queue.inside == []
 
 
+async def test_while_somebody_presses_nobody_else_begins() -> None:
+    queue = Queue(at_once=3)
+    await queue.come("card")
+    await queue.come("press", Prio.NOW)
+    await queue.come("draw", Prio.PERSON)
+    await queue.come("another press", Prio.NOW)
+    assert queue.inside == ["card", "press", "another press"]
+    await queue.go("press")
+    assert queue.inside == ["card", "another press"], "the other one is still waited for"
+    await queue.go("another press")
+    assert queue.inside == ["card", "draw"]
+
+
+async def test_many_begin_together_when_the_press_is_over() -> None:
+    queue = Queue(at_once=3)
+    await queue.come("press", Prio.NOW)
+    for name in ("a", "b", "c", "d"):
+        await queue.come(name)
+    await queue.go("press")
+    assert queue.inside == ["a", "b", "c"]
+
+
 async def test_only_so_many_at_once() -> None:
     queue = Queue(at_once=2)
     for name in ("a", "b", "c"):
