@@ -196,7 +196,7 @@ class Unit(Protocol):
         """Cancel the ready rows of a group; returns how many."""
         ...
 
-    async def hasten(self, group: str, prio: int | None = None, run_at: datetime | None = None) -> int:
+    async def hasten(self, groups: Collection[str], prio: int | None = None, run_at: datetime | None = None) -> int:
         """Bring the ready rows of a group forward. Cosmetic ones keep their priority."""
         ...
 

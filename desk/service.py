@@ -266,7 +266,7 @@ class Desk:
             rules = self.directory.rules(case.brand, case.mention.key.platform)
             if rules is None or case.state.value not in ("approved", "in_approval"):
                 continue
-            await unit.hasten(f"publish:{case.id}", run_at=case.post_at or unit.now)
+            await unit.hasten([f"publish:{case.id}"], run_at=case.post_at or unit.now)
             await unit.enqueue(f.draw(case, rules, "staff", f"v{case.n}"), f.draw(case, rules, "client", f"v{case.n}"))
 
 
@@ -291,8 +291,8 @@ async def apply(unit: Unit, decision: Decision) -> None:
         await unit.unpark(group, done=False)
     # Before the new rows go in: what stands ahead of them in their lanes would else hold up what a person waits for.
     prio = Prio.PERSON if f.shown(decision.case) else Prio.TAKEN
-    for group in decision.hasten:
-        await unit.hasten(group, prio=prio, run_at=unit.now)
+    if decision.hasten:
+        await unit.hasten(decision.hasten, prio=prio, run_at=unit.now)
     await unit.enqueue(*decision.work)
 
 

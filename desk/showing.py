@@ -190,7 +190,7 @@ class Open(Shows):
         assert place is not None
         await unit.set_place(replace(place, thread=result))
         # Else it would stand empty until all cases with less time left have theirs.
-        await unit.hasten(f"show:{place.case}:{place.side}", prio=Prio.OPENED)
+        await unit.hasten([f"show:{place.case}:{place.side}"], prio=Prio.OPENED)
         return Done(result)
 
 

@@ -187,6 +187,7 @@ class CasePart(Part):
             raise Gone(f"there is no case {number}", what="case")
         [case] = await load(self.db, [head])
         self._seen[number] = case
+        self.held.add(number)
         return case
 
     async def save(self, case: Case, events: Sequence[Event]) -> None:

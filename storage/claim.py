@@ -135,18 +135,22 @@ def unclaim(ids: Sequence[int]) -> Update:
 
 
 @lru_cache(maxsize=64)
-def next_run(kinds: tuple[str, ...]) -> Select[Any]:
-    return select(func.min(work.c.run_at)).where(ready(), work.c.run_at > NOW, work.c.kind.in_(list(kinds)))
+def next_turn(kinds: tuple[str, ...]) -> Select[Any]:
+    """When the next row comes due, and the seconds since 1970 at which the next that is due gets a token."""
+    run_at, token = _next_run(kinds).scalar_subquery(), _next_token(kinds).scalar_subquery()
+    return select(run_at.label("run_at"), token.label("token"))
 
 
-@lru_cache(maxsize=64)
-def next_token(kinds: tuple[str, ...]) -> Select[Any]:
-    """Seconds since 1970 at which the next row that is due gets a token."""
+def _next_run(kinds: tuple[str, ...]) -> Select[Any]:
+    return select(func.min(work.c.run_at)).where(ready(), work.c.run_at > NOW, work.c.kind.in_(kinds))
+
+
+def _next_token(kinds: tuple[str, ...]) -> Select[Any]:
     free_at = pace.free_at(work.c.prio, AT)
     return (
         select(func.min(free_at))
         .select_from(work.join(dest, dest.c.name == work.c.dest))
-        .where(ready(), work.c.run_at <= NOW, work.c.kind.in_(list(kinds)), free_at > AT + pace.TICK)
+        .where(ready(), work.c.run_at <= NOW, work.c.kind.in_(kinds), free_at > AT + pace.TICK)
     )
 
 

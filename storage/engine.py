@@ -65,6 +65,7 @@ class Engine(Runner):
         )
         self._name = f"{name}/{os.getpid()}/{secrets.token_hex(4)}"
         self._passes = count(1)
+        self._pause: float | None = None
         self._slots = slots
         self._share = share
         self._tasks: dict[asyncio.Task[None], Held] = {}
@@ -113,6 +114,7 @@ class Engine(Runner):
         return [waiting for waiting in await self._store.waiting() if waiting.kind not in self._leases]
 
     async def _claim_pass(self) -> int:
+        self._pause = None
         free = min(self._slots - len(self._tasks), self._share)
         if free <= 0 or not self._leases:
             return 0
@@ -120,6 +122,7 @@ class Engine(Runner):
         try:
             async with self._store.write(Prio.PERSON) as unit:
                 taken = await queue.take(unit, self._leases, owner, free, self._in_lane(), self._full())
+                self._pause = None if taken else await queue.pause(unit, self._leases)
         except AWAY as error:
             log.warning("nothing could be claimed: %s", reason(error))
             return 0
@@ -145,11 +148,7 @@ class Engine(Runner):
 
     async def _rest(self) -> None:
         """Until something is stirred, comes due or gets its token, and never longer than POLL."""
-        wait = POLL
-        if len(self._tasks) < self._slots and not self._stir.is_set():
-            with suppress(*AWAY):
-                pause = await self._store.pause(self._leases)
-                wait = POLL if pause is None else min(POLL, max(pause, 0.0) + 0.001)
+        wait = POLL if self._pause is None else min(POLL, max(self._pause, 0.0) + 0.001)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._stir.wait()

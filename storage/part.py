@@ -37,10 +37,12 @@ class Part(Scoped):
     stirred: bool = False
     saved: list[tuple[Case | None, Case]] = field(default_factory=list)
     scope: Scope | None = None
+    held: set[int] = field(default_factory=set)
+    """Cases that were read in this transaction, and so lie within its scope."""
 
     async def must_hold(self, case: int) -> None:
         """Raises Gone for a case outside of the scope: to who asks, it is not there."""
-        if self._scope().brands is None:
+        if self._scope().brands is None or case in self.held:
             return
         if await self.value(select(cases.c.id).where(cases.c.id == case, self.brand_in(cases.c.brand))) is None:
             raise Gone(f"there is no case {case}", what="case")

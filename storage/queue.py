@@ -97,6 +97,14 @@ async def take(
     ]
 
 
+async def pause(unit: SqlUnit, kinds: Iterable[str]) -> float | None:
+    """Seconds until a row of these kinds comes due or gets its token; None: nothing waits for either."""
+    turn = (await unit.rows(claim.next_turn(tuple(kinds)), claim.moment(unit.now)))[0]
+    run_at, token = turn.run_at, turn.token
+    waits = [run_at and (run_at - unit.now).total_seconds(), token and token - claim.seconds(unit.now)]
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
 def _urgency(row: Any) -> tuple[Any, ...]:
     return row.prio, row.deadline is None, row.deadline or row.created_at, row.id
 

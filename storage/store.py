@@ -16,7 +16,7 @@ from desk.case import Case
 from desk.errors import Retry
 from desk.scope import Scope
 from desk.work import Prio
-from storage import claim, queue
+from storage import queue
 from storage.database import Database, alone, crossed, listen
 from storage.migrations import migrate
 from storage.part import RulesOf
@@ -126,13 +126,8 @@ class SqlStore:
 
     async def pause(self, kinds: Iterable[str]) -> float | None:
         """Seconds until a row of these kinds comes due or gets its token; None: nothing waits for either."""
-        kinds = tuple(kinds)
-        async with self.database.reader.begin() as connection:
-            now = await self.database.now(connection)
-            run_at = (await connection.execute(claim.next_run(kinds), claim.moment(now))).scalar()
-            token = (await connection.execute(claim.next_token(kinds), claim.moment(now))).scalar()
-        waits = [run_at and (run_at - now).total_seconds(), token and token - claim.seconds(now)]
-        return min((wait for wait in waits if wait is not None), default=None)
+        async with self.write(Prio.PERSON) as unit:
+            return await queue.pause(unit, kinds)
 
     async def waiting(self) -> list[Waiting]:
         """All unfinished work, counted."""

@@ -113,14 +113,14 @@ class WorkPart(OncePart):
         gone = update(work).where(self._of(group), ready(), unsent)
         return await self.change(gone.values(state="cancelled", done_at=self.now, last_error="cancelled"))
 
-    def _of(self, group: str) -> ColumnElement[bool]:
-        return (work.c.group_key == group) & (work.c.group_key != literal_column("''"))
+    def _of(self, *groups: str) -> ColumnElement[bool]:
+        return work.c.group_key.in_(groups) & (work.c.group_key != literal_column("''"))
 
-    async def hasten(self, group: str, prio: int | None = None, run_at: datetime | None = None) -> int:
+    async def hasten(self, groups: Collection[str], prio: int | None = None, run_at: datetime | None = None) -> int:
         higher = work.c.prio if prio is None else case((_below(prio), int(prio)), else_=work.c.prio)
         sooner = work.c.run_at if run_at is None else case((work.c.run_at > run_at, run_at), else_=work.c.run_at)
         self.stirred = True
-        return await self.change(update(work).where(self._of(group), ready()).values(prio=higher, run_at=sooner))
+        return await self.change(update(work).where(self._of(*groups), ready()).values(prio=higher, run_at=sooner))
 
     async def spend(self, dest_name: str, tokens: int = 1) -> None:
         await self.db.execute(pace.spend(dest_name, tokens, self.now.timestamp()))

@@ -22,5 +22,5 @@ def desk(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch)
     return partial(_open, tmp_path, database, monkeypatch)
 
 
-def _open(folder: Path, database: str, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Any:
-    return opened(folder, how.pop("database", database), monkeypatch, **how)
+def _open(folder: Path, own: str, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Any:
+    return opened(folder, how.pop("database", own), monkeypatch, **how)

@@ -199,7 +199,7 @@ class World:
     async def hasten(self, group: str) -> None:
         """Work of a group is due now: a timer, the watch over a reply."""
         async with self.app.store.write() as unit:
-            await unit.hasten(group, run_at=unit.now)
+            await unit.hasten([group], run_at=unit.now)
 
     def posts(self, review: str) -> list[str]:
         """Texts of the replies that took effect on the platform, from the platform's own log."""

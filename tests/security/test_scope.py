@@ -94,6 +94,7 @@ BY_NAME: dict[str, Any] = {
     "idems": ["an id"],
     "outcomes": {"an id": {}},
     "group": "no group",
+    "groups": ["no group"],
     "scope": "acme-coffee",
     "source": "acme-play",
     "dest": "nowhere",

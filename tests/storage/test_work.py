@@ -103,8 +103,8 @@ async def test_hasten_brings_forward_and_never_back(timed: SqlStore, clock: Cloc
     await put(timed, Work("warn", group="g", run_at=SOON, prio=Prio.ALARM))
     await put(timed, Work("warn", group="g", run_at=SOON + timedelta(hours=1), prio=Prio.DIGEST))
     async with timed.write() as unit:
-        assert await unit.hasten("g", prio=Prio.CARD) == 2
-        assert await unit.hasten("g", run_at=SOON) == 2
+        assert await unit.hasten(["g"], prio=Prio.CARD) == 2
+        assert await unit.hasten(["g"], run_at=SOON) == 2
     assert await rows(timed, "prio", "run_at") == [(Prio.ALARM, SOON), (Prio.CARD, SOON)]
 
 
