@@ -141,8 +141,11 @@ def _posts(call: object) -> bool:
 
 
 class Call(NamedTuple):
+    """`follow`: how many more go into the thread that this one opens."""
+
     ready: float
-    person: bool
+    prio: Prio
+    follow: int = 0
 
 
 class Served(NamedTuple):
@@ -182,7 +185,11 @@ def calls(times: Iterable[float], costs: dict[str, int], dice: random.Random) ->
     for at in times:
         for stage in STAGES:
             at += dice.expovariate(1 / AFTER[stage]) if stage in AFTER else 0.0
-            made += [Call(at, stage in BY_PEOPLE)] * costs.get(stage, 0)
+            number = costs.get(stage, 0)
+            if stage in BY_PEOPLE:
+                made += [Call(at, Prio.PERSON)] * number
+            elif number:
+                made.append(Call(at, Prio.CARD, number - 1))
     return sorted(made)
 
 
@@ -194,7 +201,8 @@ def _compiled(statement: Any) -> tuple[str, dict[str, Any]]:
     return str(made), dict(made.params)
 
 
-FREE = {prio: _compiled(select(pace.free_at(literal(int(prio)), AT))) for prio in (Prio.PERSON, Prio.CARD)}
+SORTS = (Prio.PERSON, Prio.OPENED, Prio.CARD)
+FREE = {prio: _compiled(select(pace.free_at(literal(int(prio)), AT))) for prio in SORTS}
 TAKE = _compiled(pace.TAKE_TOKEN)
 
 
@@ -221,15 +229,15 @@ class Room:
 
 def serve(made: Sequence[Call], room: Room) -> list[Served]:
     """One room's calls at its pace, people first."""
-    queues: dict[Prio, deque[float]] = {Prio.PERSON: deque(), Prio.CARD: deque()}
+    queues: dict[Prio, deque[Call]] = {prio: deque() for prio in SORTS}
     served, coming, now = [], deque(made), 0.0
     while coming or any(queues.values()):
         if not any(queues.values()):
             now = max(now, coming[0].ready)
         while coming and coming[0].ready <= now:
             call = coming.popleft()
-            queues[Prio.PERSON if call.person else Prio.CARD].append(call.ready)
-        prio = Prio.PERSON if queues[Prio.PERSON] else Prio.CARD
+            queues[call.prio].append(call)
+        prio = next(prio for prio in SORTS if queues[prio])
         start = room.free(prio, now)
         if coming and coming[0].ready < start:
             now = coming[0].ready  # somebody may come who goes first
@@ -238,7 +246,9 @@ def serve(made: Sequence[Call], room: Room) -> list[Served]:
         if not room.take(prio, start):
             now += LATER
         else:
-            served.append(Served(start, start - queues[prio].popleft(), prio is Prio.PERSON))
+            call = queues[prio].popleft()
+            queues[Prio.OPENED].extend([Call(start, Prio.OPENED)] * call.follow)
+            served.append(Served(start, start - call.ready, prio is Prio.PERSON))
     room.close()
     return served
 
