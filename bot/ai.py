@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -132,11 +133,14 @@ class AiServer:
         """
         await self._budget.check()
         try:
-            answer = await self._client.chat.completions.create(
-                model=self._model,
-                messages=list(messages),  # type: ignore[arg-type]  # plain role and content
-                timeout=within,
-            )
+            async with asyncio.timeout(within):  # the client's own counts from one byte to the next
+                answer = await self._client.chat.completions.create(
+                    model=self._model,
+                    messages=list(messages),  # type: ignore[arg-type]  # plain role and content
+                    timeout=within,
+                )
+        except TimeoutError as error:
+            raise Retry("ai_away") from error
         except openai.OpenAIError as error:
             raise meaning(error) from error
         except ValueError as error:

@@ -18,6 +18,7 @@ from bot.http import Check, HookSource, HttpDeps, Listener, http_app
 from bot.metrics import Snapshot, snapshot
 from bot.net import way
 from desk.errors import DeskError
+from storage.database import away
 
 log = logging.getLogger("replydesk")
 
@@ -90,7 +91,7 @@ async def _telegram(app: App, made: Connections) -> Any:
     app.messengers["telegram"] = t.TelegramChat(bot)
     pulse = t.Pulse(app.now)
     bot.session.middleware(pulse)
-    setup = Setup(app.desk, app.hearing, lambda: app.live.current, app.alarm)
+    setup = Setup(app.desk, app.hearing, lambda: app.live.current, app.alarm, away=away)
     by_webhook = settings.mode == "webhook"
     inbound = dispatcher(setup, WEBHOOK_LIMIT if by_webhook else None)
     made.stack.push_async_callback(setup.voice.settled, 1.0)
@@ -282,7 +283,7 @@ def _database_check(app: App) -> Check:
     async def check() -> str:
         async with app.store.read() as reader:
             await reader.stops()
-        return ""
+        return f"the database takes no writes: {app.engine.away}" if app.engine.away else ""
 
     return check
 

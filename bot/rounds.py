@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.directory import Directory
 from desk.answering import digest_work, local_date
+from desk.errors import told
 from desk.polling import poll_work
 from desk.work import Work
 from storage.schedules import Planned, Schedules, Slot
@@ -35,12 +37,19 @@ KEEP_DONE = timedelta(days=30)
 
 
 def next_at(cron: str, zone: str, after: datetime) -> datetime:
-    """The first moment after `after` that the calendar of `zone` gives; daylight changes are the trigger's."""
-    trigger = CronTrigger.from_crontab(cron, timezone=ZoneInfo(zone))
-    moment = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
-    if moment is None:
-        raise ValueError(f"{cron}: never")
-    return moment.astimezone(UTC)
+    """The first moment after `after` that wall clocks in `zone` give: once where an hour comes twice, and an hour later
+    where it is left out, at midnight too (with its own zone the trigger would leave that day out)."""
+    there = ZoneInfo(zone)
+    trigger = CronTrigger.from_crontab(cron, timezone=UTC)
+    wall = after.astimezone(there).replace(tzinfo=UTC, fold=0)
+    while True:
+        shown = trigger.get_next_fire_time(None, wall + timedelta(microseconds=1))
+        if shown is None:
+            raise ValueError(f"{cron}: never")
+        moment = shown.replace(tzinfo=there).astimezone(UTC)
+        if moment > after:
+            return moment
+        wall = shown
 
 
 def _planned(directory: Directory) -> Iterator[Planned]:
@@ -63,6 +72,7 @@ class Rounds:
         self._schedules = Schedules(store, next_at)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._planned: list[str] = []
+        self._away = False
         self.last_fired: datetime | None = None
 
     async def start(self) -> None:
@@ -87,9 +97,15 @@ class Rounds:
             following = await self._schedules.next(self._planned)
         except asyncio.CancelledError:
             return  # the desk stops; the scheduler would log it as a failure
+        except (SQLAlchemyError, OSError) as error:
+            if not self._away:
+                log.warning("schedules cannot be looked at, the database is away: %s", told(error))
+            self._away, following = True, self._now() + SOON
         except Exception:
             log.exception("schedules could not be looked at; the next look is in %s", SOON)
             following = self._now() + SOON
+        else:
+            self._away = False
         self._again(following)
 
     def _again(self, following: datetime | None) -> None:

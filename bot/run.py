@@ -12,16 +12,22 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.build import App, build
 from bot.config import Config
 from bot.connect import Connections, connect
 from bot.logs import secrets, secrets_of, setup_logs
+from desk.errors import told
 from storage.runner import GIVE_BACK
 
 log = logging.getLogger("replydesk")
 
 LOOK_AT_FILE = 2.0
 """Seconds between two looks at config.toml's time of change."""
+
+LATER = -1.0
+"""No time of change: what could not be taken over is tried at the next look."""
 
 STOP_WITHIN = 4.0
 """Seconds for what was taken in to be answered, and for what runs to finish; the rest is handed back."""
@@ -127,8 +133,13 @@ async def _watch_file(app: App, path: Path, reload: asyncio.Event) -> None:
         now = _changed_at(path)
         if reload.is_set() or now != seen:
             reload.clear()
+            try:
+                await reload_now(app, path)
+            except (SQLAlchemyError, OSError) as error:
+                if seen != LATER:
+                    log.warning("config.toml is taken over once the database is back: %s", told(error))
+                now = LATER
             seen = now
-            await reload_now(app, path)
 
 
 def _changed_at(path: Path) -> float:

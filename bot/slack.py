@@ -25,7 +25,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.signature import SignatureVerifier
+from slack_sdk.signature import Clock, SignatureVerifier
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -133,7 +133,9 @@ class SlackChat(Chat):
             unfurl_links=False,
             unfurl_media=False,
         )
-        ts = str((await _called(posting))["ts"])
+        ts = (await _called(posting)).get("ts")
+        if not isinstance(ts, str) or not ts:
+            raise Unsure("Slack's answer names no message")
         sent = Sent(ts, thread or ts)
         await self._attach(room, sent, shown.whole)
         return sent
@@ -322,6 +324,7 @@ class SlackDoors:
 
     doors: list[Door]
     chat: SlackChat
+    clock_told: bool = False
     _sockets: list[_Socket] = field(default_factory=list)
     _starting: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -379,11 +382,19 @@ class SlackDoors:
         doors = [door for door in self.doors if door.settings.mode == "http"]
         signed = [door for door in doors if _signed(door, raw, request.headers)]
         if not signed:
+            self._tell_clock(doors, raw, request.headers)
             return web.Response(status=401, text="no app here knows this signature")
         bolt = bolt_request(body=raw, query=request.query_string, headers=dict(request.headers))
         if bolt is None:
             return web.Response(status=400, text="this is no event of Slack's")
         return await to_aiohttp_response(await self.dispatch(signed, bolt))
+
+    def _tell_clock(self, doors: Sequence[Door], raw: str, headers: Mapping[str, str]) -> None:
+        """Once: somebody may also send again what was recorded long ago."""
+        off = next((off for door in doors if (off := _off(door, raw, headers))), None)
+        if off is not None and not self.clock_told:
+            self.clock_told = True
+            log.error("Slack's events are refused, being %.0f s old by this machine's clock: is it right?", off)
 
     async def dispatch(self, doors: Sequence[Door], request: AsyncBoltRequest) -> BoltResponse:
         door = await self._door(doors, request.body)
@@ -471,6 +482,21 @@ def _signed(door: Door, raw: str, headers: Mapping[str, str]) -> bool:
         return secret is not None and SignatureVerifier(secret.get_secret_value()).is_valid_request(raw, dict(headers))
     except (ValueError, TypeError):  # a time that is no number, a signature that is not ASCII
         return False
+
+
+def _off(door: Door, raw: str, headers: Mapping[str, str]) -> float | None:
+    """Seconds between our clock and the time of a call that is signed as it should be; None for any other call."""
+    stamp = headers.get("X-Slack-Request-Timestamp", "")
+    if door.settings.signing_secret is None or not stamp.isascii() or not stamp.isdigit():
+        return None
+    at = Clock()
+    at.now = lambda: float(stamp)  # type: ignore[method-assign]
+    verifier = SignatureVerifier(door.settings.signing_secret.get_secret_value(), at)
+    try:
+        signed = verifier.is_valid_request(raw, dict(headers))
+    except (ValueError, TypeError):
+        return None
+    return time.time() - float(stamp) if signed else None
 
 
 def _teams(body: Json) -> Iterator[str]:

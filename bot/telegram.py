@@ -70,6 +70,16 @@ class Session(AiohttpSession):
             self._session = self._way.session(headers={USER_AGENT: "replydesk"})
         return self._session
 
+    async def make_request(self, bot: Bot, method: Any, timeout: int | None = None) -> Any:  # noqa: ASYNC109
+        """What is no answer of the Bot API is one error, whichever line of the library it trips up."""
+        try:
+            result = await super().make_request(bot, method, timeout)
+        except (UnicodeDecodeError, TypeError) as error:
+            raise ClientDecodeError("not an answer of the Bot API", error, None) from error
+        if result is None:
+            raise ClientDecodeError("an answer without its result", ValueError("no result"), None)
+        return result
+
     async def close(self) -> None:
         if self._session is not None and not self.api.base.startswith("https:"):
             await self._session.close()

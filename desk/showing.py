@@ -100,7 +100,9 @@ class Shows:
 
     def _told(self, unit: Unit, row: Row, room: str, why: str) -> list[Work]:
         """Those who can mend it are told in another room, once a day."""
-        concerned = next(iter(self.directory().brands_in(room)), None)
+        known = self.directory()
+        lost_by = (*known.brands_in(room), *(r for r in known.brands() if r.leads_room == room))
+        concerned = next(iter(lost_by), None)
         if concerned is None:
             return []
         others = [r for r in (concerned.leads_room, concerned.staff_room) if r and r != room]

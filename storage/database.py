@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage import onehop
@@ -191,6 +193,26 @@ class Database:
         await self.writer.dispose()
         if self._lock is not None:
             self._lock.release()
+
+
+NO_WRITES = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+     sqlite3.SQLITE_CANTOPEN}
+)  # fmt: skip
+"""SQLite's codes for what is the file's fault and not the statement's."""
+NO_SERVER = ("08", "53", "57")
+"""Classes of PostgreSQL's codes for the same: connection, resources (a full disk too), an operator's hand."""
+
+
+def away(error: BaseException) -> bool:
+    """Whether the database could not be reached or written to, whatever was asked of it."""
+    if isinstance(error, OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, SQLAlchemyTimeout)
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or (code is not None and code & 0xFF in NO_WRITES) or state[:2] in NO_SERVER
 
 
 def crossed(error: DBAPIError) -> bool:

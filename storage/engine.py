@@ -9,7 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from sqlalchemy import ColumnElement
@@ -21,6 +21,7 @@ from storage import claim, queue
 from storage.queue import Held
 from storage.runner import GIVE_BACK, Runner, Settled, backoff, no_probe, reason
 from storage.store import SqlStore, Waiting
+from storage.unit import SqlUnit
 
 log = logging.getLogger("replydesk.engine")
 
@@ -28,6 +29,9 @@ POLL = 1.0
 """Seconds between two looks at the table when nothing wakes the loop: a lost notification costs no more than this."""
 
 AWAY = (SQLAlchemyError, OSError)
+
+SET_BACK = timedelta(seconds=5)
+"""What a clock may go back by itself."""
 
 
 class Engine(Runner):
@@ -74,6 +78,9 @@ class Engine(Runner):
         self._ended.set()
         self._stop_within: float | None = None
         self._told: set[str] = set()
+        self._seen: datetime | None = None
+        self.away = ""
+        """Why the database took no writes at the last attempt, "" where it did."""
 
     async def run(self) -> None:
         """Until `stop()`."""
@@ -121,14 +128,31 @@ class Engine(Runner):
         owner = f"{self._name}/{next(self._passes)}"
         try:
             async with self._store.write(Prio.PERSON) as unit:
+                await self._set_back(unit)
                 taken = await queue.take(unit, self._leases, owner, free, self._in_lane(), self._full())
                 self._pause = None if taken else await queue.pause(unit, self._leases)
         except AWAY as error:
-            log.warning("nothing could be claimed: %s", reason(error))
+            self._is_away("nothing could be claimed", reason(error))
             return 0
+        self._is_away("", "")
         for held in taken:
             self._start(held)
         return len(taken)
+
+    async def _set_back(self, unit: SqlUnit) -> None:
+        """Marks of pace are times: after a clock that was ahead they would keep their rooms silent until it has caught
+        up. PostgreSQL's clock is not this machine's, and several replicas would each put it right."""
+        before, self._seen = self._seen, unit.now
+        if before is not None and before - unit.now > SET_BACK and self._store.database.sqlite:
+            await queue.set_back(unit, (before - unit.now).total_seconds())
+
+    def _is_away(self, what: str, why: str) -> None:
+        """Said when it begins and when it is over, however often it is tried in between."""
+        if why and not self.away:
+            log.warning("%s: %s", what, why)
+        elif self.away and not why:
+            log.warning("the database takes writes again")
+        self.away = why
 
     def _full(self) -> list[str]:
         counted = Counter(queue.sort_of(held.row) for held in self._tasks.values())
@@ -164,7 +188,7 @@ class Engine(Runner):
                     returned = await queue.return_expired(unit)
                 await self._tell_unknown()
             except AWAY as error:
-                log.warning("leases could not be renewed: %s", reason(error))
+                self._is_away("leases could not be renewed", reason(error))
                 continue
             if returned:
                 log.warning("%s abandoned rows are ready again", returned)

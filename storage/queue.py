@@ -124,6 +124,12 @@ async def _pay(unit: SqlUnit, rows: Sequence[Any]) -> set[int]:
     return without
 
 
+async def set_back(unit: SqlUnit, seconds: float) -> None:
+    """The clock was: what is marked by it goes back with it."""
+    marks = {name: dest.c[name] - seconds for name in ("tat", "acted_at", "rush_until")}
+    await unit.db.execute(update(dest).values(marks))
+
+
 async def own(unit: SqlUnit, held: Held) -> None:
     """First statement of each transaction about a row: still ours, and for a whole lease more. Raises Lost."""
     if not await _renewed(unit, held):

@@ -33,6 +33,8 @@ GIVE_BACK = 2.0
 """Seconds a cancelled row gets to be handed back; else its lease runs out."""
 
 LONGEST_BACKOFF = 600.0
+LONGEST_UNNAMED = 60.0
+"""Seconds after a 429 that names no time, at most. It uses up no attempt, so that its row's age makes the wait grow."""
 FETCH_TIMEOUT = 300.0
 """Seconds for one reading of the outside, all its pages; past it something hangs and the lane should not."""
 
@@ -285,6 +287,9 @@ class Runner:
         even after the last one."""
         row, known = held.row, error if isinstance(error, Retry) else Retry()
         after = self._backoff(row.attempts) if known.after is None else known.after
+        if known.rate_limited and known.after is None:
+            age = (unit.now - row.created_at).total_seconds()
+            after = max(after, min(age / 2, LONGEST_UNNAMED))
         if known.rate_limited and row.dest:
             await queue.hold_dest(unit, row.dest, after)
         attempts = row.attempts - 1 if sending else row.attempts

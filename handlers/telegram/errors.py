@@ -80,16 +80,17 @@ ROWS: tuple[Row, ...] = (
     Row(TelegramNetworkError, "", lambda said: Retry("Telegram did not answer"), sends=False),
     Row(ClientDecodeError, "", lambda said: Unsure("Telegram's answer cannot be read"), sends=True),
     Row(ClientDecodeError, "", lambda said: BadAnswer("Telegram's answer cannot be read"), sends=False),
+    Row(TelegramAPIError, "too many requests", lambda said: Retry("too many messages in this chat", rate_limited=True)),
     Row(TelegramAPIError, "", lambda said: Refused(said)),
 )
 
 
 def is_done(error: BaseException | None) -> bool:
-    return isinstance(error, TelegramBadRequest) and re.search(DONE, error.message) is not None
+    return isinstance(error, TelegramBadRequest) and re.search(DONE, error.message or "") is not None
 
 
 def is_bad_address(error: BaseException | None) -> bool:
-    return isinstance(error, TelegramBadRequest) and re.search(BAD_ADDRESS, error.message) is not None
+    return isinstance(error, TelegramBadRequest) and re.search(BAD_ADDRESS, error.message or "") is not None
 
 
 def translate(error: Exception, sends: bool) -> DeskError:
@@ -100,7 +101,7 @@ def translate(error: Exception, sends: bool) -> DeskError:
         return Moved("the group has become a supergroup", f"telegram:{error.migrate_to_chat_id}")
     if isinstance(error.__cause__, ClientConnectorError):
         return Retry("Telegram cannot be reached")
-    said = error.message if isinstance(error, TelegramAPIError) else ""
+    said = (error.message or "") if isinstance(error, TelegramAPIError) else ""
     row = next(r for r in ROWS if _is(r, error, said, sends))
     return row.make(said.removeprefix("Bad Request: ").removeprefix("Forbidden: "))
 

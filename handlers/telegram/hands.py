@@ -106,7 +106,8 @@ async def _once_more(call: Callable[[], Awaitable[Any]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """`alarm(room, reason)` is told when a room is lost. `patience`: seconds a press may wait for its answer."""
+    """`alarm(room, reason)` is told when a room is lost. `patience`: seconds a press may wait for its answer. `away`:
+    whether an error is the store's, which may take small writes and no large one on a full disk."""
 
     desk: Presses
     hearing: Hears
@@ -114,6 +115,7 @@ class Setup:
     alarm: Callable[[str, str], None] = lambda room, reason: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     patience: float = 2.0
+    away: Callable[[BaseException], bool] = lambda error: False
     voice: Voice = field(default_factory=Voice)
 
     def person(self, user: int | None) -> Person | None:
@@ -181,7 +183,7 @@ class Persist(BaseMiddleware):
             except (SkipHandler, CancelHandler):
                 raise
             except Exception as error:
-                failures += await self._setup.alive()
+                failures += not self._setup.away(error) and await self._setup.alive()
                 if failures >= self._tries:
                     return self._give_up(event)
                 if self._limit is not None and waited >= self._limit:
