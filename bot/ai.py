@@ -1,93 +1,32 @@
-"""One AI server that speaks the OpenAI API, with the day's budget before it and its errors in the desk's words."""
+"""One AI server that speaks the OpenAI API, its errors in the desk's words.
+
+Imported only where there is one: the library takes most of a second and many megabytes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import httpx
 import openai
 
+from bot.budget import Budget
 from bot.config import Ai
+from bot.judge import Message
 from bot.net import Way
 from bot.redacting import Redactor
 from collectors.http import LIMITS
 from collectors.net import Ways
 from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry
-from desk.ports import Store, Unit
-from desk.rules import Rules
-from desk.work import Prio, Work
-
-log = logging.getLogger("replydesk.ai")
 
 ANSWER = 60.0
 """Seconds for one answer."""
 LETTERS_A_TOKEN = 2
 """Where a server does not say what it used: Cyrillic takes about a token for two letters, English for four."""
 
-Message = Mapping[str, str]
 Count = Callable[[str, int], None]
-
-
-def _nobody(day: date) -> Sequence[Work]:
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Tokens of one UTC day, kept in the store: a restart or a second replica does not begin anew.
-
-    `told` makes the work that says so to people; it is stored once a day, in the transaction that used the budget up.
-    """
-
-    store: Store
-    per_day: int
-    told: Callable[[date], Sequence[Work]] = _nobody
-
-    async def check(self) -> None:
-        """Raises Refused("ai_budget") when the day's tokens are used up."""
-        async with self.store.write(Prio.PERSON) as unit:
-            if await _used(unit) >= self.per_day:
-                raise Refused("ai_budget")
-
-    async def spend(self, tokens: int) -> None:
-        async with self.store.write(Prio.PERSON) as unit:
-            await unit.once(_key(unit))
-            used = await _used(unit, hold=True) + tokens
-            await unit.remember(_key(unit), {"tokens": used})
-            if used >= self.per_day and await unit.once(f"{_key(unit)}:told"):
-                log.warning("the AI budget of %s tokens is used up; the desk goes on without AI today", self.per_day)
-                await unit.enqueue(*self.told(unit.now.date()))
-
-
-def _key(unit: Unit) -> str:
-    return f"ai:{unit.now.date().isoformat()}"
-
-
-async def _used(unit: Unit, hold: bool = False) -> int:
-    kept = await unit.recall(_key(unit), hold)
-    return int(kept["tokens"]) if kept else 0
-
-
-def telling(brands: Callable[[], Iterable[Rules]], per_day: int) -> Callable[[date], Sequence[Work]]:
-    """Says in the leads' rooms, else the staff rooms of clients with AI, that the day's budget is used up."""
-
-    def told(day: date) -> Sequence[Work]:
-        rooms = {rules.leads_room or rules.staff_room: rules.brand for rules in brands() if rules.ai}
-        return [_say(room, brand, per_day, day) for room, brand in rooms.items()]
-
-    return told
-
-
-def _say(room: str, brand: str, per_day: int, day: date) -> Work:
-    payload = {"room": room, "thread": "", "what": "ai_budget", "source": "", "reason": str(per_day), "brand": brand}
-    idem = f"told:ai_budget:{day.isoformat()}:{room}"
-    return Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=idem, prio=Prio.ALARM)
 
 
 def http_client(way: Way) -> Any:
@@ -205,9 +144,3 @@ def _after(error: openai.OpenAIError) -> float | None:
     headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
     named = headers.get("retry-after", "")
     return min(float(named), 300.0) if named.isdigit() else None
-
-
-def unfenced(text: str) -> str:
-    """An answer without the code fence that some models put around everything."""
-    found = re.fullmatch(r"```[\w-]*\n(.*?)\n?```", text.strip(), re.DOTALL)
-    return (found[1] if found else text).strip()

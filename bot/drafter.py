@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bot.ai import AiServer, Budget, Message, telling, unfenced
+from bot.budget import Budget, telling
 from bot.config import Config
 from bot.directory import Directory, Knowledge
-from bot.judge import build_judge
+from bot.judge import Message, build_judge, unfenced
 from bot.metrics import Metrics
 from bot.net import way
 from bot.redacting import Redactor
@@ -23,6 +23,9 @@ from desk.errors import BadAnswer, Refused
 from desk.platform import MEASURES, PlatformCard, problems
 from desk.ports import Drafter, Judge, Store
 from desk.rules import Rules
+
+if TYPE_CHECKING:
+    from bot.ai import AiServer
 
 LONGEST_TEXT = 8_000
 LONGEST_FACTS = 20_000
@@ -203,6 +206,8 @@ def ai_parts(
     """Both of the desk's uses of the AI server; without one, what stands in for it. `stack` closes its connections."""
     server = None
     if config.ai is not None:
+        from bot.ai import AiServer
+
         per_day = config.ai.budget_per_day
         told = telling(lambda: directory().brands(), per_day)
         server = AiServer(config.ai, Budget(store, per_day, told), metrics.ai_tokens, way(config, config.ai.proxy))

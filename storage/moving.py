@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from desk.errors import DeskError
 from storage.database import FileLock, read_url
-from storage.migrations import standing
+from storage.migrations.steps import standing
 from storage.store import SqlStore, open_store
 from storage.tables import metadata, work, work_history
 

@@ -15,7 +15,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import read_url
-from storage.migrations import SchemaNewer, standing
+from storage.migrations import SchemaNewer
+from storage.migrations.steps import standing
 from storage.store import open_store
 from storage.tables import approvals, cases, mentions, places, posts, replies, rounds, versions
 

@@ -15,7 +15,7 @@ from bot.config.faults import Faults, Where
 from collectors import open_platform
 from desk.errors import DeskError, Gone, NeedsLogin, Refused
 from storage.database import Database
-from storage.migrations import configuration
+from storage.migrations.steps import configuration
 
 LOOK_BACK = timedelta(days=1)
 

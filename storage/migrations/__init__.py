@@ -6,54 +6,40 @@ import asyncio
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.errors import DeskError
 
 LOCK = 0x5265706C79  # any number all replicas agree on: "Reply"
 
+NEWEST = max(path.name for path in (Path(__file__).parent / "versions").glob("v*.py"))[1:5]
+
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 """Alembic's environment is one a process: two stores migrated side by side would take each other's connection."""
-
-
-def configuration(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = connection
-    return config
-
-
-async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the schema up to `revision` in one transaction; replicas that start together wait for the first."""
-    turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    async with turn, engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        await connection.run_sync(_upgrade, revision)
 
 
 class SchemaNewer(DeskError):
     """The store was migrated by a newer Replydesk: this one does not know how to read it."""
 
 
-def standing(connection: Connection) -> tuple[str | None, str | None]:
-    """(revision the store has, newest this code knows). Raises SchemaNewer."""
-    scripts = ScriptDirectory.from_config(configuration(connection))
-    found = MigrationContext.configure(connection).get_current_revision()
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaNewer(f"the database's schema ({found}) is of a newer Replydesk: start that version")
-    return found, scripts.get_current_head()
+async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
+    """Bring the schema up to `revision` in one transaction; replicas that start together wait for the first."""
+    turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async with turn, engine.begin() as connection:
+        if revision == "head" and await connection.run_sync(_is_newest):
+            return
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        from storage.migrations.steps import upgrade
+
+        await connection.run_sync(upgrade, revision)
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
-    found, newest = standing(connection)
-    if revision != "head" or found != newest:
-        command.upgrade(configuration(connection), revision)
+def _is_newest(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST
 
 
 async def upgrade(url: str) -> None:

@@ -13,7 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.ai import AiServer, Budget
+from bot.ai import AiServer
+from bot.budget import Budget
 from bot.config import Ai
 from desk.ports import Store
 

@@ -11,10 +11,12 @@ from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot.ai import AiServer, Budget, _used, telling, unfenced
+from bot.ai import AiServer
+from bot.budget import Budget, _used, telling
 from bot.config import Ai, load
 from bot.directory import Directory
 from bot.drafter import ai_parts
+from bot.judge import unfenced
 from bot.metrics import Metrics
 from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry
 from desk.work import Work

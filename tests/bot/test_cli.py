@@ -52,6 +52,16 @@ def test_help_lists_what_there_is_and_nothing_else() -> None:
     assert listed(CliRunner().invoke(cli, ["db", "--help"]).stdout) == {"upgrade", "check", "backup", "copy"}
 
 
+def test_commands_that_need_no_messenger_load_none_and_no_ai() -> None:
+    heavy = ("aiogram", "slack_bolt", "openai")
+    code = (
+        "import sys, bot.__main__, bot.config, bot.upkeep, bot.reports.digest, bot.reports.exporting, "
+        f"bot.reports.sources; print([m for m in {heavy} if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout.strip(), run.stderr) == ("[]", "")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.ai import AiServer, Budget
+from bot.ai import AiServer
+from bot.budget import Budget
 from bot.config import Ai
 from bot.directory import Knowledge
 from bot.drafter import OpenAiDrafter

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import storage.migrations
 from desk.ports import Stop
 from storage.migrations import upgrade
 from storage.store import SqlStore
@@ -97,3 +99,8 @@ async def test_a_time_without_a_zone_is_refused(store: SqlStore) -> None:
             await unit.db.execute(insert(stops).values(scope="*", by="anna", at=naive))
     async with store.write() as unit:
         assert await unit.rows(select(stops)) == []
+
+
+def test_the_newest_step_is_known_without_alembic() -> None:
+    scripts = ScriptDirectory(str(Path(storage.migrations.__file__).parent))
+    assert scripts.get_current_head() == storage.migrations.NEWEST
