@@ -10,13 +10,14 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from bench import burst, fleet, full, idle, intake, latency, presses
+from bench import burst, cards, fleet, full, idle, intake, latency, presses
 
 Bench = Callable[[Path], Coroutine[Any, Any, None]]
 
 BENCHES: dict[str, Bench] = {
     "latency": latency.run,
     "burst": burst.run,
+    "cards": cards.run,
     "fleet": fleet.run,
     "full": full.run,
     "idle": idle.run,
@@ -31,7 +32,7 @@ def main() -> None:
         "what",
         nargs="*",
         choices=[*BENCHES, []],
-        help="latency (four minutes), burst (ten), intake, presses, full (long), idle, fleet",
+        help="latency (four minutes), burst (ten), cards (ten), intake, presses, full (long), idle, fleet",
     )
     asked = parser.parse_args().what or ["latency"]
     logging.disable(logging.WARNING)

@@ -53,7 +53,7 @@ async def _played(w: World, made: Sandbox) -> list[tuple[str, str]]:
         ("another client's card meanwhile", f"{await other:.1f} s"),
         ("last of sixty cards", f"{minutes} min {seconds} s"),
         ("messages that announce", str(len(in_room(made)))),
-        ("most calls in any minute of the room", str(_most_in_a_minute(_shown(made)))),
+        ("most calls in any minute of the room", str(_most_in_a_minute(shown(made)))),
         ("calls refused as too many", str(len(made.telegram.too_many) + len(made.slack.too_many))),
     ]
 
@@ -79,7 +79,7 @@ async def _press(w: World, made: Sandbox, number: int) -> tuple[float, float]:
     return answered, time.monotonic() - begun
 
 
-def _shown(made: Sandbox) -> list[Call]:
+def shown(made: Sandbox) -> list[Call]:
     methods = ("sendMessage", "editMessageText", "createForumTopic")
     return sorted((c for method in methods for c in said(made, method)), key=lambda call: call.at)
 
