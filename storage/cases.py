@@ -74,6 +74,8 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 COLUMNS = {"client", "brand", "state", "owner", "found_at", "lock"}
 """Fields of Case that are columns of cases under the same name; what is not a row or a column goes into `data`."""
 
+UNFINISHED = sorted(state.value for state in set(State) - FINISHED)
+
 _ELSEWHERE = {"id", "mention", *COLUMNS, *ROWS}
 
 
@@ -151,7 +153,7 @@ def by_time_left(found: list[Case], rules_of: RulesOf) -> list[Case]:
 
 
 async def open_cases(db: AsyncConnection, seen: ColumnElement[bool], rules_of: RulesOf) -> list[Case]:
-    wanted = select(cases).where(cases.c.state.not_in([state.value for state in FINISHED]), seen)
+    wanted = select(cases).where(cases.c.state.in_(UNFINISHED), seen)
     return by_time_left(await load(db, await db.execute(wanted)), rules_of)
 
 
@@ -254,7 +256,7 @@ class CasePart(Part):
 
     async def _uncarded(self, room: str) -> list[int]:
         carded = exists().where(rounds.c.case_id == cases.c.id, rounds.c.carded_at.is_not(None))
-        unfinished = cases.c.state.not_in([state.value for state in FINISHED])
+        unfinished = cases.c.state.in_(UNFINISHED)
         placed = cases.outerjoin(places, and_(places.c.case_id == cases.c.id, places.c.side == "staff"))
         wanted = select(cases.c.id, cases.c.brand, places.c.room)
         wanted = wanted.select_from(placed).where(unfinished, ~carded, self.brand_in(cases.c.brand))

@@ -7,6 +7,7 @@ later reading of the same mention is recognised by it, and by nothing else.
 from __future__ import annotations
 
 import hmac
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from desk.mention import Author, Mention, MentionKey
 from desk.work import Prio
 from storage.codec import MENTION
 from storage.database import BUSY_TIMEOUT, Database
+from storage.mentions import any_of
 from storage.store import SqlStore
 from storage.tables import (
     approvals,
@@ -338,12 +340,15 @@ async def gone_among(db: AsyncConnection, found: Sequence[Mention], marks: Marks
 
     What they write later is a new matter, and what is still stored as it was is looked after as ever.
     """
-    erased = {marks.external_id(mention.key): mention.key for mention in found}
+    erased: dict[tuple[str, str, str], dict[str, MentionKey]] = defaultdict(dict)
+    for mention in found:
+        erased[mention.key[:3]][marks.external_id(mention.key)] = mention.key
     authors = {mark: mention for mention in found for mark in marks.authors(mention)}
     gone: set[MentionKey] = set()
-    for some in _chunks(list(erased), 500):
-        known = select(mentions.c.external_id).where(mentions.c.external_id.in_(some))
-        gone |= {erased[row.external_id] for row in await db.execute(known)}
+    for (brand, platform, account), ours in erased.items():
+        for some in _chunks(list(ours), 500):
+            known = select(mentions.c.external_id).where(*any_of(brand, platform, account, some))
+            gone |= {ours[row.external_id] for row in await db.execute(known)}
     since: dict[str, datetime] = {}
     for some in _chunks(list(authors), 500):
         rows = await db.execute(select(forgotten).where(forgotten.c.mark.in_(some)))

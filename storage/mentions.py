@@ -29,7 +29,7 @@ def _is(key: MentionKey) -> tuple[Any, ...]:
     )
 
 
-def _any_of(brand: str, platform: str, account: str, external_ids: Sequence[str]) -> tuple[Any, ...]:
+def any_of(brand: str, platform: str, account: str, external_ids: Sequence[str]) -> tuple[Any, ...]:
     """Mentions of one account, named together."""
     return (*_is(MentionKey(brand, platform, account, ""))[:3], mentions.c.external_id.in_(external_ids))
 
@@ -84,7 +84,7 @@ class MentionPart(Part):
         for account, same in groupby(sorted(keys), lambda key: (key.brand, key.platform, key.account)):
             ids = [key.external_id for key in same]
             for start in range(0, len(ids), AT_ONCE):
-                some = _any_of(*account, ids[start : start + AT_ONCE])
+                some = any_of(*account, ids[start : start + AT_ONCE])
                 rows = await self.rows(select(mentions).where(*some, self.brand_in(mentions.c.brand)))
                 found.update((stored.mention.key, stored) for stored in map(_stored, rows))
         return found

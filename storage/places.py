@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, literal_column, select, update
 
 from desk.people import Side
 from desk.ports import Ask, Heard, Place, Post, Saying
@@ -57,7 +57,8 @@ class PlacePart(Part):
         return {place.case: place for row in await self.rows(wanted) if (place := to_place(row))}
 
     async def place_at(self, room: str, thread: str) -> Place | None:
-        here = places.c.room == room, places.c.thread == thread
+        # The last condition is that of the index, which is not used without it.
+        here = places.c.room == room, places.c.thread == thread, places.c.thread != literal_column("''")
         return to_place(await self.first(select(places).where(*here, self.case_in(places.c.case_id))))
 
     async def set_place(self, place: Place) -> None:

@@ -104,6 +104,7 @@ cases = Table(
     Column("data", Json, nullable=False),
     Column("lock", Integer, nullable=False, server_default="0"),
     Index("ix_cases_brand_state", "brand", "state"),
+    Index("ix_cases_state", "state"),
     sqlite_autoincrement=True,
 )
 

@@ -114,7 +114,7 @@ class WorkPart(OncePart):
         return await self.change(gone.values(state="cancelled", done_at=self.now, last_error="cancelled"))
 
     def _of(self, *groups: str) -> ColumnElement[bool]:
-        return work.c.group_key.in_(groups) & (work.c.group_key != literal_column("''"))
+        return work.c.group_key.in_(groups) & is_in("ready", "parked") & (work.c.group_key != literal_column("''"))
 
     async def hasten(self, groups: Collection[str], prio: int | None = None, run_at: datetime | None = None) -> int:
         higher = work.c.prio if prio is None else case((_below(prio), int(prio)), else_=work.c.prio)
