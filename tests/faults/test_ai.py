@@ -70,7 +70,7 @@ async def test_an_answer_that_is_none_says_what_to_do_next(store: SqlStore, name
 
 
 async def test_an_answer_that_drips_is_given_up_in_time(store: SqlStore) -> None:
-    async with talking(store, drips) as (server, _), asyncio.timeout(1):
+    async with talking(store, drips) as (server, _), asyncio.timeout(10):
         with pytest.raises(Retry, match="ai_away"):
             await server.ask("draft", ASKED, 0.05)
 

@@ -199,7 +199,7 @@ async def test_what_people_write_waits_unconfirmed_until_it_can_be_stored(
         update = asyncio.create_task(Persist(setup, pause=0.003)(takes, heard(HEAVY[:9000]), {}))  # type: ignore[arg-type]
         await asyncio.sleep(0.1)
         assert not update.done(), "neither confirmed nor given up"
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await update
     assert await rows(store, "kind") == ["heard"]
 
@@ -387,7 +387,7 @@ async def test_a_commit_whose_answer_is_lost_is_repeated_without_harm(way: Way, 
     way.lose = b"COMMIT"
     with pytest.raises((DBAPIError, OSError)):
         await put(here, said)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not await rows(beside, "idem"):  # noqa: ASYNC110 - it is another process's commit
             await asyncio.sleep(0.01)
     await put(here, said)

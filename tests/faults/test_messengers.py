@@ -100,7 +100,7 @@ CASES = [(messenger, name) for messenger, table in (("telegram", TELEGRAM), ("sl
 async def test_an_answer_that_is_none_says_what_to_do_next_and_in_time(messenger: str, name: str) -> None:
     row = {"telegram": TELEGRAM, "slack": SLACK}[messenger][name]
     room = ROOMS[messenger]
-    async with talking(messenger, row.answer) as (chat, server), asyncio.timeout(2):
+    async with talking(messenger, row.answer) as (chat, server), asyncio.timeout(10):
         with pytest.raises(DeskError) as sending:
             await chat.send(room, "", drawing(), "draw-1")
         with pytest.raises(DeskError) as editing:
@@ -117,7 +117,7 @@ async def test_a_file_that_drips_is_given_up_in_time(messenger: str, monkeypatch
         named = '{"ok": true, "result": {"file_id": "f", "file_unique_id": "f", "file_path": "a.txt"}}'
         return await (says(named) if request.path.endswith("/getFile") else drips)(request)
 
-    async with talking(messenger, answer) as (chat, server), asyncio.timeout(2):
+    async with talking(messenger, answer) as (chat, server), asyncio.timeout(10):
         with pytest.raises(Retry):
             await chat.fetch(ROOMS[messenger], "f" if messenger == "telegram" else f"{server.url}/f.txt#9")
 
@@ -129,7 +129,7 @@ async def test_an_upload_that_hangs_shows_nothing_and_is_tried_again(monkeypatch
         asked = f'{{"ok": true, "file_id": "F1", "upload_url": "http://{request.host}/up"}}'
         return await (hangs if request.path == "/up" else says(asked))(request)
 
-    async with talking("slack", answer) as (chat, server), asyncio.timeout(2):
+    async with talking("slack", answer) as (chat, server), asyncio.timeout(10):
         with pytest.raises(Retry):
             await chat.send_file(ROOMS["slack"], "", "a.txt", b"x", drawing())
     assert len(server.calls) == 2, "the file was not shared"
