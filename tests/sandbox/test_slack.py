@@ -346,7 +346,8 @@ async def test_events_wait_for_a_connection(slack: Slack, bolt: AsyncApp) -> Non
 
     slack.write(TEAM, ANNA, ROOM, "early")
     async with connected(bolt):
-        await until(lambda: seen == ["early"])
+        await until(lambda: seen)
+    assert seen == ["early"]
 
 
 async def test_desk_comes_back_after_a_refresh_and_after_a_cut(slack: Slack, bolt: AsyncApp) -> None:
