@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import cast
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from jwt.algorithms import RSAAlgorithm
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors.http import Ask, Door, Maker, Now, needs_login
@@ -41,6 +45,12 @@ def said_by_oauth(body: dict[str, str]) -> tuple[str, str]:
 
 
 CODES: dict[str, Maker] = dict.fromkeys(("invalid_grant", "invalid_client", "unauthorized_client"), needs_login)
+
+
+@lru_cache(maxsize=64)
+def _key(pem: str) -> RSAPrivateKey:
+    """Reading one takes 50 ms in which the desk stands still: once an account, however often the file is reloaded."""
+    return cast(RSAPrivateKey, RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem))
 
 
 class Bearer:
@@ -83,7 +93,8 @@ class Bearer:
         }
         headers = {"kid": self._account.private_key_id} if self._account.private_key_id else None
         try:
-            return jwt.encode(claims, self._account.private_key, algorithm="RS256", headers=headers)
+            key = _key(self._account.private_key)
+            return jwt.encode(claims, key, algorithm="RS256", headers=headers)
         except (ValueError, TypeError, jwt.PyJWTError):
             # `from None`: the library's error may quote the key.
             raise NeedsLogin("the service account's private_key cannot be read; download a new key") from None

@@ -13,18 +13,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, make_url
 
 from storage.database import Database
 from storage.migrations import migrate
 from storage.store import SqlStore, open_store
+from tests.compiled import share
+from tests.recycling import Databases, run_sql
 
 TEMPLATE = "desk_template"
 _numbers = itertools.count(1)
 
 NewStore = Callable[[], Awaitable[str]]
+
+
+def pytest_configure() -> None:
+    share()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -44,14 +48,6 @@ def _frozen() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-async def _run_sql(url: URL, *statements: str) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-    await engine.dispose()
 
 
 async def _migrate(url: str) -> None:
@@ -84,7 +80,7 @@ def postgres_server(worker_id: str) -> Iterator[URL]:
         server = get_server(folder / f"replydesk-pg-{run}-{worker_id}", cleanup_mode="delete")
     url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
     # It dies with the run: nothing needs to reach the disk.
-    asyncio.run(_run_sql(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+    asyncio.run(run_sql(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
     yield url
     server.cleanup()
 
@@ -93,11 +89,11 @@ def postgres_server(worker_id: str) -> Iterator[URL]:
 def postgres_template(postgres_server: URL, worker_id: str) -> Iterator[URL]:
     """A migrated database to copy: a copy takes a tenth of the time of the migrations."""
     name = f"{TEMPLATE}_{worker_id}_{os.getpid()}"
-    asyncio.run(_run_sql(postgres_server, f"CREATE DATABASE {name}"))
+    asyncio.run(run_sql(postgres_server, f"CREATE DATABASE {name}"))
     url = postgres_server.set(database=name)
     asyncio.run(_migrate(full(url)))
     yield url
-    asyncio.run(_run_sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(run_sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(scope="session")
@@ -117,18 +113,24 @@ def new_sqlite(sqlite_template: Path, tmp_path: Path) -> NewStore:
     return make
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: URL, postgres_template: URL) -> Iterator[Databases]:
+    databases = Databases(postgres_server, str(postgres_template.database))
+    yield databases
+    asyncio.run(databases.close())
+
+
 @pytest.fixture
-async def new_postgres(postgres_server: URL, postgres_template: URL) -> AsyncIterator[NewStore]:
+async def new_postgres(postgres_databases: Databases) -> AsyncIterator[NewStore]:
     made: list[str] = []
 
     async def make() -> str:
-        name = f"desk_{os.getpid()}_{next(_numbers)}"
-        made.append(name)
-        await _run_sql(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template.database}")
-        return full(postgres_server.set(database=name))
+        made.append(await postgres_databases.take())
+        return full(postgres_databases.server.set(database=made[-1]))
 
     yield make
-    await _run_sql(postgres_server, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+    for name in made:
+        await postgres_databases.give_back(name)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ async def doubling(w: World) -> None:
         for envelope in {d.envelope_id for d in slack.deliveries if d.acked} - doubled:
             slack.redeliver(envelope)
             doubled.add(envelope)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
 
 
 @both_ways
