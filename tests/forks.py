@@ -16,6 +16,7 @@ IMPORTED = [
     "tests.chaos.desk",
     "tests.chaos.messenger",
     "tests.chaos.platform",
+    "tests.rehearsal",
 ]
 """For all who fork: what a fork server has imported is settled when it starts, and a process has only one."""
 
