@@ -18,7 +18,7 @@ from sqlalchemy import URL, make_url
 from storage.database import Database
 from storage.migrations import migrate
 from storage.store import SqlStore, open_store
-from tests.compiled import share
+from tests.economy import freeze, share
 from tests.recycling import Databases, run_sql
 
 TEMPLATE = "desk_template"
@@ -29,11 +29,12 @@ NewStore = Callable[[], Awaitable[str]]
 
 def pytest_configure() -> None:
     share()
+    gc.disable()  # until all is imported
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     _grouped(session)
-    _frozen()
+    freeze()
 
 
 def _grouped(session: pytest.Session) -> None:
@@ -41,13 +42,6 @@ def _grouped(session: pytest.Session) -> None:
     marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
     if session.config.getoption("loadgroup", default=False) and not all("@" in item.nodeid for item in marked):
         raise pytest.UsageError("pytest-xdist does not group the tests any more: see the versions in pyproject.toml")
-
-
-def _frozen() -> None:
-    """What was imported stays: looking through it for garbage again and again took a seventh of the suite's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 async def _migrate(url: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiled import share
+from tests.economy import freeze, share
 from tests.scenarios.world import opened
 
 
@@ -29,3 +29,4 @@ logging.disable()
 with tempfile.TemporaryDirectory() as where:
     asyncio.run(_play(Path(where)))
 logging.disable(logging.NOTSET)
+freeze()
