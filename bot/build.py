@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class App:
     now: Callable[[], datetime]
     minute: float = 60.0
     engine: Engine = field(init=False)
-    told: set[str] = field(default_factory=set)
+    told: dict[str, date] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
     running: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once everything is connected and work is done."""
@@ -111,9 +111,10 @@ class App:
         return messenger
 
     def alarm(self, room: str, reason: str) -> None:
-        """A room cannot be written to: logged once a reason, until it works again."""
-        if f"{room}: {reason}" not in self.told:
-            self.told.add(f"{room}: {reason}")
+        """A room cannot be written to: logged once a day and reason."""
+        today, what = self.now().date(), f"{room}: {reason}"
+        if self.told.get(what) != today:
+            self.told = {known: day for known, day in self.told.items() if day == today} | {what: today}
             log.error("%s cannot be written to: %s", room, reason)
 
     async def pace(self) -> None:
@@ -173,7 +174,7 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     stack.push_async_callback(store.close)
     metrics = Metrics()
     store.on_saved = metrics.saved
-    sources = Sources(lambda: live.current, http, now)
+    sources = Sources(lambda: live.current, http, now, store)
     desk = Desk(store, lambda: live.current)
     hearing = Hearing(desk, sources.recognise)
     rounds = Rounds(store, lambda: live.current, now)

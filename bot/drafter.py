@@ -20,7 +20,7 @@ from bot.net import way
 from bot.redacting import Redactor
 from desk.case import Case
 from desk.errors import BadAnswer, Refused
-from desk.platform import MEASURES, PlatformCard, problems
+from desk.platform import PlatformCard, length_of, problems
 from desk.ports import Drafter, Judge, Store
 from desk.rules import Rules
 
@@ -180,7 +180,7 @@ def room(card: PlatformCard, signature: str) -> int:
     """What is left for the text, in the platform's own unit, once it is signed."""
     if card.longest is None:
         return USUAL
-    return max(0, min(card.longest - MEASURES[card.unit](f"\n\n{signature}" if signature else ""), USUAL))
+    return max(0, min(card.longest - length_of(f"\n\n{signature}" if signature else "", card), USUAL))
 
 
 def _unit(card: PlatformCard) -> str:
@@ -189,7 +189,7 @@ def _unit(card: PlatformCard) -> str:
 
 def _too_long(text: str, card: PlatformCard, signature: str) -> Message:
     left, unit = int(room(card, signature) * SPARE), _unit(card)
-    return {"role": "user", "content": SHORTER.format(length=MEASURES[card.unit](text), unit=unit, room=left)}
+    return {"role": "user", "content": SHORTER.format(length=length_of(text, card), unit=unit, room=left)}
 
 
 def signed(text: str, signature: str) -> str:

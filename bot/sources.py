@@ -11,6 +11,7 @@ import httpx
 
 from bot.directory import Directory, SourceConfig
 from collectors import open_platform, recognise
+from collectors.login import Tokens
 from desk.mention import Mention, MentionKey
 from desk.platform import Platform
 from desk.polling import SourceRef
@@ -20,9 +21,14 @@ class Sources:
     """`directory` gives the configuration in force; a source whose settings changed is opened anew."""
 
     def __init__(
-        self, directory: Callable[[], Directory], http: httpx.AsyncClient, now: Callable[[], datetime]
+        self,
+        directory: Callable[[], Directory],
+        http: httpx.AsyncClient,
+        now: Callable[[], datetime],
+        tokens: Tokens | None = None,
     ) -> None:
         self._directory = directory
+        self._tokens = tokens
         self._http = http
         self._now = now
         self._open: dict[str, tuple[SourceConfig, Platform]] = {}
@@ -53,7 +59,9 @@ class Sources:
     def _platform(self, config: SourceConfig) -> Platform:
         known = self._open.get(config.key)
         if known is None or known[0] != config:
-            platform = open_platform(config.platform, config.settings, config.brand, config.key, self._http, self._now)
+            platform = open_platform(
+                config.platform, config.settings, config.brand, config.key, self._http, self._now, self._tokens
+            )
             known = self._open[config.key] = (config, platform)
         return known[1]
 

@@ -13,14 +13,17 @@ from desk.platform import Platform, PlatformCard
 if TYPE_CHECKING:
     import httpx
 
+    from collectors.login import Tokens
     from collectors.settings import SourceSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A platform by its module (CARD, Settings, connect()), which is loaded when first asked for."""
+    """A platform by its module (CARD, Settings, connect()), which is loaded when first asked for. `keeps_tokens`: its
+    login rotates, and connect() takes `tokens`."""
 
     module: str
+    keeps_tokens: bool = False
 
     @property
     def card(self) -> PlatformCard:
@@ -60,15 +63,19 @@ def open_platform(
     source_key: str,
     http: httpx.AsyncClient,
     now: Callable[[], datetime],
+    tokens: Tokens | None = None,
 ) -> Platform:
-    """A source's platform. `settings` is of the entry's model; `http` stays the caller's to close.
+    """A source's platform. `settings` is of the entry's model; `http` stays the caller's to close; `tokens`: where what
+    rotates is kept, None: it is used once and forgotten.
 
     Raises KeyError for a name that is not in PLATFORMS.
     """
     from collectors.http import through
 
     proxy = None if settings.proxy is None else settings.proxy.get_secret_value()
-    return PLATFORMS[name].open(settings, brand, source_key, through(http, proxy), now)
+    entry = PLATFORMS[name]
+    kept = {"tokens": tokens} if entry.keeps_tokens else {}
+    return entry.open(settings, brand, source_key, through(http, proxy), now, **kept)
 
 
 def recognise(url: str) -> str | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
-from collectors.google_auth import CODES, Bearer, ServiceAccount, said_by_oauth
-from collectors.http import Answer, Ask, Door, Now, first_fault, in_time, readable, refused, writing_begins_by
+from collectors.google_auth import ServiceAccount, service_login
+from collectors.http import Ask, Door, Now, first_fault, readable, refused
+from collectors.login import OAUTH_CODES, said_by_oauth
+from collectors.pages import Cursor, Item, Page, joined, newest_first
 from collectors.settings import SourceSettings, on_loopback
 from collectors.text import fold, plain, scrubbed, tidy
-from desk.errors import Gone, NeedsLogin, Refused
+from desk.errors import Gone, Refused
 from desk.mention import Author, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 HISTORY = timedelta(days=7)
 OVERLAP = timedelta(hours=1)
 PAGE = 100
-PAGES = 10
 """A poll of 10 pages each 5 minutes stays below the stricter published quota, 200 GET an hour for an app."""
 
 CARD = PlatformCard(
@@ -157,15 +157,6 @@ class ReplyAnswer(BaseModel):
     result: ReplyResult
 
 
-class Cursor(BaseModel):
-    """Newest change seen, time of the last poll, and the page where an unfinished poll goes on."""
-
-    until: AwareDatetime
-    polled: AwareDatetime
-    page: str = ""
-    top: AwareDatetime | None = None
-
-
 def said_by_google(body: Any) -> tuple[str, str]:
     error = body["error"]
     details = error.get("errors") or [{}]
@@ -187,35 +178,21 @@ class GooglePlay:
         self._now = now
         self._door = Door(http, CARD.title, now, said_by_google, {"applicationNotFound": refused})
         account = ServiceAccount.model_validate_json(settings.credentials.get_secret_value())
-        login = Door(http, f"{CARD.title} login", now, said_by_oauth, CODES)
-        self._bearer = Bearer(account, SCOPE, login, now)
+        login = Door(http, f"{CARD.title} login", now, said_by_oauth, OAUTH_CODES)
+        self._login = service_login(account, SCOPE, login, now, CARD.title)
         base = settings.api_base or VENDOR
         self._reviews = f"{base}/androidpublisher/v3/applications/{quote(settings.package, safe='')}/reviews"
         self._link = settings.page or (SANDBOX_LINK if on_loopback(base) else LINK)
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
-        start = self._now()
-        state = self._cursor(cursor, since)
-        floor, page, top = state.until - OVERLAP, state.page, state.top or state.until
-        mentions: list[Mention] = []
-        notes = [self._gap(state, start)] if cursor else []
-        for _ in range(PAGES):
-            listing = await self._resume(page)
-            reviews, note = readable(listing.reviews, Review, CARD.title)
-            notes.append(note)
-            mentions += [m for r in reviews if r.changed >= floor and (m := self._mention(r))]
-            # A change dated in the future must not carry the cursor past all that is still to come.
-            top = max([top, *(min(r.changed, start) for r in reviews)])
-            page = listing.paging.next if listing.paging else ""
-            if not page or (reviews and all(r.changed < floor for r in reviews)):
-                return Batch(mentions, self._save(Cursor(until=top, polled=start)), _joined(notes))
-        unfinished = Cursor(until=state.until, polled=start, page=page, top=top)
-        return Batch(mentions, self._save(unfinished), _joined(notes))
+        gap = self._gap(Cursor.of(cursor, since), self._now()) if cursor else ""
+        batch = await newest_first(self._resume, cursor, since, now=self._now, overlap=OVERLAP)
+        return batch._replace(note=joined([gap, batch.note]))
 
     async def look(self, mention: Mention) -> Look:
         try:
-            answer = await self._call(self._door.read, Ask("GET", self._address(mention)))
+            answer = await self._login.call(self._door.read, Ask("GET", self._address(mention)))
         except Gone:
             return Look(None)
         review = answer.parse(Review)
@@ -223,7 +200,7 @@ class GooglePlay:
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
         ask = Ask("POST", f"{self._address(mention)}:reply", json={"replyText": text})
-        result = (await self._call(self._door.write, ask)).parse(ReplyAnswer).result
+        result = (await self._login.call(self._door.write, ask)).parse(ReplyAnswer).result
         at = result.edited.at if result.edited else self._now()
         return Posted(mention.key.external_id, at, self._url(mention.key.external_id))
 
@@ -239,16 +216,7 @@ class GooglePlay:
     async def close(self) -> None:
         """The HTTP client is shared and belongs to who opened it."""
 
-    async def _call(self, how: Callable[[Ask], Awaitable[Answer]], ask: Ask) -> Answer:
-        begin_by = writing_begins_by()
-        token = await in_time(begin_by, self._bearer.token(), CARD.title)
-        try:
-            return await how(ask.signed(f"Bearer {token}"))
-        except NeedsLogin:
-            fresh = await in_time(begin_by, self._bearer.token(refused=token), CARD.title)
-            return await how(ask.signed(f"Bearer {fresh}"))
-
-    async def _resume(self, page: str) -> Listing:
+    async def _resume(self, page: str) -> Page:
         """That page, or the newest one where Google no longer takes the page's token."""
         try:
             return await self._list(page)
@@ -257,10 +225,13 @@ class GooglePlay:
                 raise
             return await self._list("")
 
-    async def _list(self, page: str) -> Listing:
+    async def _list(self, page: str) -> Page:
         params: dict[str, str | int] = {"maxResults": PAGE, **({"token": page} if page else {})}
-        answer = await self._call(self._door.read, Ask("GET", self._reviews, params=params))
-        return answer.parse(Listing)
+        answer = await self._login.call(self._door.read, Ask("GET", self._reviews, params=params))
+        listing = answer.parse(Listing)
+        reviews, note = readable(listing.reviews, Review, CARD.title)
+        items = [Item(review.changed, self._mention(review)) for review in reviews]
+        return Page(items, listing.paging.next if listing.paging else "", note)
 
     def _address(self, mention: Mention) -> str:
         return f"{self._reviews}/{quote(mention.key.external_id, safe='')}"
@@ -291,12 +262,6 @@ class GooglePlay:
             raw=scrubbed(review.model_dump(mode="json", by_alias=True)),
         )
 
-    def _cursor(self, cursor: str | None, since: datetime) -> Cursor:
-        return Cursor.model_validate_json(cursor) if cursor else Cursor(until=since, polled=since)
-
-    def _save(self, cursor: Cursor) -> str:
-        return cursor.model_dump_json(exclude_defaults=True)
-
     def _gap(self, state: Cursor, start: datetime) -> str:
         if state.polled >= start - HISTORY:
             return ""
@@ -304,7 +269,3 @@ class GooglePlay:
             f"Google Play shows the last 7 days only: reviews changed between {state.polled:%Y-%m-%d %H:%M} "
             f"and {start - HISTORY:%Y-%m-%d %H:%M} UTC were not seen; export them from the Play Console"
         )
-
-
-def _joined(notes: list[str]) -> str:
-    return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -30,6 +30,9 @@ HOPS = 5
 QUOTED = 300
 REDIRECTS = {301, 302, 303, 307, 308}
 
+SECRET = re.compile(r"authorization|token|key$|secret|password|signature|assertion", re.IGNORECASE)
+"""Names of headers and fields that carry credentials."""
+
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Now = Callable[[], datetime]
@@ -86,7 +89,17 @@ class Ask:
     form: Mapping[str, str] | None = None
 
     def signed(self, authorization: str) -> Ask:
-        return replace(self, headers={**self.headers, "Authorization": authorization})
+        return self.with_header("Authorization", authorization)
+
+    def with_header(self, name: str, value: str) -> Ask:
+        return replace(self, headers={**self.headers, name: value})
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be shown, nor leave for another server: credentials in headers, query and form."""
+        fields = [*self.headers.items(), *(self.params or {}).items(), *(self.form or {}).items()]
+        named = (str(value) for name, value in fields if SECRET.search(name))
+        return [word for value in named for word in value.split() if len(word) > len("Bearer")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +332,7 @@ def _redirect(ask: Ask, answer: Answer) -> str | None:
     upgrade = (here.scheme, there.scheme) == ("http", "https")
     same_door = (there.scheme, there.port) == (here.scheme, here.port)
     ours = there.host == here.host and (upgrade or same_door)
-    return str(there) if ours or "Authorization" not in ask.headers else None
+    return str(there) if ours or not ask.secrets else None
 
 
 def _same_server(one: str, other: str) -> bool:
@@ -380,9 +393,8 @@ def _host(url: str) -> str:
 
 
 def _masked(message: str, ask: Ask) -> str:
-    for secret in ask.headers.get("Authorization", "").split():
-        if len(secret) > len("Bearer"):
-            message = message.replace(secret, "***")
+    for secret in ask.secrets:
+        message = message.replace(secret, "***")
     return message
 
 

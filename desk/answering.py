@@ -45,7 +45,9 @@ class Answering:
             "source_note": self.source_told,
             "ai_budget": self.source_told,
             "unknown_work": self.source_told,
-            "room_broken": self.room_broken,
+            "room_broken": self.room_told,
+            "room_moved": self.room_told,
+            "message_refused": self.room_told,
         }
 
     # who sees what
@@ -120,9 +122,10 @@ class Answering:
         style = self._style([payload["brand"]], "staff")
         return listing.source_told(payload["what"], payload["source"], payload["reason"], *style)
 
-    async def room_broken(self, unit: Unit, payload: Payload) -> Drawing | None:
+    async def room_told(self, unit: Unit, payload: Payload) -> Drawing | None:
         lang, zone = self._style([payload["brand"]], "staff")
-        say = Say("room_broken", {"room": payload["broken"], "reason": payload["reason"]})
+        named = {"room": payload["broken"], "reason": payload["reason"], "file": "config.toml"}
+        say = Say(payload["what"], named)
         return Drawing(say, (Line(say, "alert"),), (), lang, zone)
 
     # figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,9 @@ class PlatformCard:
     `grace`: how long after acceptance a reply may be missing from the list of our replies.
     `every`, `floor`: default and shortest poll interval. `pace`: requests a minute for one account.
     `one_reply`: the platform keeps a single reply, a second one replaces it.
+    `moderated`: its moderators may see a reply before the public does. `links`: replies may hold web addresses.
+    `shortest`, `longest`: of a reply in `unit`, counted by `measure` where the unit is the platform's own;
+    `bytes_at_most`: a second limit beside it.
     `hosts`: addresses by which a link is recognised.
     """
 
@@ -31,8 +35,13 @@ class PlatformCard:
     one_reply: bool = False
     pushed: bool = False
     keeps_markup: bool = False
+    moderated: bool = False
+    links: bool = True
+    shortest: int = 1
     longest: int | None = None
     unit: Unit = "characters"
+    measure: Callable[[str], int] | None = None
+    bytes_at_most: int | None = None
     every: timedelta = timedelta(minutes=5)
     floor: timedelta = timedelta(minutes=1)
     pace: int = 60
@@ -46,6 +55,7 @@ MEASURES: dict[Unit, Callable[[str], int]] = {
     "characters": len,
     "bytes": lambda text: len(text.encode()),
 }
+ADDRESS = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|ru|kz|org|net|io|рф)\b", re.IGNORECASE)
 
 
 class Problem(NamedTuple):
@@ -57,13 +67,23 @@ class Problem(NamedTuple):
 
 def problems(text: str, card: PlatformCard) -> list[Problem]:
     """What must be mended before a text may go to a client. Reports, never trims (contract §4)."""
-    found = []
-    if not text.strip():
-        found.append(Problem("text_empty", {}))
-    length = MEASURES[card.unit](text)
-    if card.longest is not None and length > card.longest:
-        found.append(Problem("text_too_long", {"length": length, "longest": card.longest, "platform": card.title}))
-    return found
+    length, longest, most = length_of(text, card), card.longest, card.bytes_at_most
+    size = len(text.encode("utf-8", "surrogatepass"))
+    shown = {"platform": card.title, "length": length}
+    bytes_shown = {"platform": card.title, "length": size, "longest": most}
+    found = [
+        (not text.strip(), Problem("text_empty", {})),
+        (0 < length < card.shortest, Problem("text_too_short", {**shown, "shortest": card.shortest})),
+        (longest is not None and length > longest, Problem("text_too_long", {**shown, "longest": longest})),
+        (most is not None and size > most, Problem("text_too_many_bytes", bytes_shown)),
+        (not card.links and bool(ADDRESS.search(text)), Problem("text_has_links", {"platform": card.title})),
+    ]
+    return [problem for holds, problem in found if holds]
+
+
+def length_of(text: str, card: PlatformCard) -> int:
+    """In the unit of the card."""
+    return (card.measure or MEASURES[card.unit])(text)
 
 
 class Batch(NamedTuple):

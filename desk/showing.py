@@ -30,6 +30,9 @@ BROKEN_FOR = timedelta(minutes=10)
 LARGEST_FILE = 20 * 1024 * 1024
 """Bytes. Larger files are linked, not brought over (contract §5; Bot API: getFile gives 20 MB)."""
 
+TOLD = ("room_broken", "room_moved", "message_refused")
+"""What is said of rooms, to those who can mend them."""
+
 Alarm = Callable[[str, str], None]
 """(room, reason): told once per breakage by whoever implements it."""
 
@@ -72,15 +75,18 @@ class Shows:
         room = row.payload.get("room") or row.dest
         if isinstance(error, Moved):
             await unit.move_room(room, error.new)
+            await unit.enqueue(*self._told(unit, "room_moved", room, error.new, beside=False))
             return Later(unit.now, "the room has moved", count=False)
         if isinstance(error, Broken):
             self.alarm(room, error.reason)
-            await unit.enqueue(*self._told(unit, row, room, error.reason))
+            await unit.enqueue(*self._told(unit, "room_broken", room, error.reason))
             return Later(unit.now + BROKEN_FOR, error.reason, count=False)
         if isinstance(error, Gone):
             return await self._gone(unit, row, error)
         if isinstance(error, Refused):
             self.alarm(room, error.reason)
+            if row.payload.get("what") not in TOLD:
+                await unit.enqueue(*self._told(unit, "message_refused", room, error.reason, beside=False))
             return Drop(error.reason)
         return None if row.attempts < row.max_attempts else self._patiently(unit, room, error)
 
@@ -98,32 +104,27 @@ class Shows:
             return await self._anew(unit, row)
         return await self._message_gone(unit, row)
 
-    def _told(self, unit: Unit, row: Row, room: str, why: str) -> list[Work]:
-        """Those who can mend it are told in another room, once a day."""
+    def _told(self, unit: Unit, what: str, room: str, why: str, beside: bool = True) -> list[Work]:
+        """Those who can mend it are told once a day; `beside`: in another room, since this one takes nothing."""
         known = self.directory()
         lost_by = (*known.brands_in(room), *(r for r in known.brands() if r.leads_room == room))
         concerned = next(iter(lost_by), None)
         if concerned is None:
             return []
-        others = [r for r in (concerned.leads_room, concerned.staff_room) if r and r != room]
+        rooms = [r for r in (concerned.leads_room, concerned.staff_room) if r and not (beside and r == room)]
+        payload = {"thread": "", "what": what, "broken": room, "reason": why, "brand": concerned.brand}
+        idem = f"{what}:{room}:{why}" if what != "room_broken" else f"broken:{room}"
         day = unit.now.date().isoformat()
         return [
             Work(
                 "answer",
-                {
-                    "room": r,
-                    "thread": "",
-                    "what": "room_broken",
-                    "broken": room,
-                    "reason": why,
-                    "brand": concerned.brand,
-                },
+                {"room": r, **payload},
                 lane=f"answers:{r}:",
                 dest=r,
-                idem=f"broken:{room}:{r}:{day}",
+                idem=f"{idem}:{r}:{day}",
                 prio=Prio.ALARM,
             )
-            for r in others[:1]
+            for r in rooms[:1]
         ]
 
     async def _anew(self, unit: Unit, row: Row) -> Verdicts:

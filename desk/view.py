@@ -11,7 +11,7 @@ from desk.acting import approvers, must_act
 from desk.case import FINISHED, Case, State, Version, holds, progress
 from desk.forms import Field
 from desk.people import Person, Side
-from desk.platform import MEASURES
+from desk.platform import length_of
 from desk.rules import Rules
 from desk.sla import Clock, clock, ticking
 
@@ -403,7 +403,7 @@ def _version_staff(scene: Scene, version: Version) -> Iterable[Block]:
     yield Line(Say(f"version_{version.origin}", {"version": version.n, "by": names}), "title")
     yield Quote(version.text, ours=True)
     if card.longest is not None:
-        yield Line(Say("length_of", {"length": MEASURES[card.unit](version.text), "longest": card.longest}), "dim")
+        yield Line(Say("length_of", {"length": length_of(version.text, card), "longest": card.longest}), "dim")
     if version.n != case.n:
         yield Line(Say("version_replaced", {"version": case.n}), "dim")
         return

@@ -38,6 +38,10 @@ outside; one of a frozen replica would hold its rows, and with them the others, 
 SILENT = 10.0
 """Seconds without a word from a replica after which PostgreSQL (14 and later) lets others have what it did alone."""
 
+ANSWERED = 300.0
+"""Seconds PostgreSQL has for a statement, an index over millions of rows included. A server that went silent would else
+hold a connection until the kernel gives it up, after hours."""
+
 DEADLOCK = "40P01"
 
 POOL = 8
@@ -109,7 +113,10 @@ def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
         pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=True,
         execution_options=how,
-        connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT)}},
+        connect_args={
+            "command_timeout": ANSWERED,
+            "server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT)},
+        },
     )
 
 

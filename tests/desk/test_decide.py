@@ -16,7 +16,7 @@ from desk.errors import NotAllowed, StaleVersion
 from desk.follow import opening
 from desk.forms import PRESSES, make, missing
 from desk.people import Person
-from desk.platform import Posted
+from desk.platform import PlatformCard, Posted, problems
 from desk.rules import Step
 from tests.desk.world import (
     ANNA,
@@ -326,6 +326,23 @@ def test_a_text_that_does_not_fit_is_refused_never_cut(text: str, key: str | Non
         with pytest.raises(NotAllowed) as refused:
             story.do(write)
         assert refused.value.key == key
+
+
+FORMS = {
+    "under the shortest": (replace(CARD, shortest=3), "Hi", "text_too_short"),
+    "at the shortest": (replace(CARD, shortest=2), "Hi", None),
+    "within its letters, not within its bytes": (replace(CARD, bytes_at_most=9), "спаси", "text_too_many_bytes"),
+    "within both": (replace(CARD, bytes_at_most=10), "спаси", None),
+    "a link where none is taken": (replace(CARD, links=False), "See https://acme.kz", "text_has_links"),
+    "a bare address where none is taken": (replace(CARD, links=False), "Напишите на acme.kz", "text_has_links"),
+    "a full stop without a space is no link": (replace(CARD, links=False), "Простите.Мы исправим", None),
+    "in the platform's own count": (replace(CARD, longest=2, measure=lambda text: 3), "a", "text_too_long"),
+}
+
+
+@pytest.mark.parametrize(("card", "text", "key"), FORMS.values(), ids=FORMS)
+def test_a_text_keeps_to_the_platforms_form(card: PlatformCard, text: str, key: str | None) -> None:
+    assert [problem.key for problem in problems(text, card)] == ([key] if key else [])
 
 
 def test_a_suggestion_that_is_too_long_cannot_go_to_the_client() -> None:

@@ -243,8 +243,30 @@ async def test_a_group_that_became_a_supergroup_gets_what_waits_for_it_once(sqli
         await r.write(old, 4)
         await r.later(5)
         assert sorted(t for t in r.texts(f"telegram:{new}") if "note" in t) == [f"note {n}" for n in range(4)]
-        assert r.calls(old) <= 4
+        assert r.calls(old) <= 5
         assert await r.states() == {"done"}
+        told = [t for t in r.texts(f"telegram:{new}") if "note" not in t]
+        assert sum("has a new address" in t and str(new) in t and "config.toml" in t for t in told) == 1, told
+
+
+async def test_a_message_that_is_refused_is_told_of_once_where_it_would_have_stood(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with rooms(sqlite_url, tmp_path, GROUP, CHANNELS["client"]) as r:
+        r.telegram.telegram.fail("sendMessage", *[("error", 400, "Bad Request: can't parse entities")] * 2)
+        await r.write(GROUP, 2)
+        await r.later(5)
+        assert [f"A message for {GROUP} was refused" in text for text in r.texts(GROUP)] == [True]
+        assert "can't parse entities" in r.texts(GROUP)[0]
+
+
+async def test_a_refusal_that_cannot_be_told_either_is_not_told_for_ever(sqlite_url: str, tmp_path: Path) -> None:
+    async with rooms(sqlite_url, tmp_path, GROUP, CHANNELS["client"]) as r:
+        r.telegram.telegram.fail("sendMessage", *[("error", 400, "Bad Request: can't parse entities")] * 100)
+        await r.write(GROUP)
+        for _ in range(5):
+            await r.later(601)
+        assert r.calls(GROUP) == 2, "the message, and the word about it"
 
 
 async def test_a_lost_leads_room_is_told_of_in_a_staff_room(sqlite_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from desk.work import Row, Work
 from storage import queue
 from storage.claim import first_in_lane
 from storage.database import StoreBusy
-from storage.engine import Engine
+from storage.engine import AWAY, Engine
 from storage.queue import Held, Lost
 from storage.store import SqlStore, open_store
 from tests.forks import context as forking
@@ -329,6 +329,17 @@ async def test_a_cut_connection_is_made_anew(postgres_url: str) -> None:
     assert len(await rows(here, "id")) == 2
     await here.close()
     await there.close()
+
+
+@pytest.mark.integration
+async def test_a_statement_without_an_answer_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.database.ANSWERED", 0.2)
+    store = await open_store(postgres_url)
+    with pytest.raises(AWAY):
+        async with store.write() as unit:
+            await unit.db.execute(text("SELECT pg_sleep(20)"))
+    assert await rows(store, "id") == []
+    await store.close()
 
 
 @pytest.mark.integration

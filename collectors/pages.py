@@ -1,0 +1,79 @@
+"""Lists that show the newest first and know no "since": read page by page until all is older than the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from collectors.http import Now
+from desk.mention import Mention
+from desk.platform import Batch
+
+PAGES = 10
+"""Pages of one poll; the rest waits for the next one, which goes on where this one ended."""
+
+
+class Item(NamedTuple):
+    """`changed`: when it was last written or answered. `mention`: None for what is none (the brand's own)."""
+
+    changed: datetime
+    mention: Mention | None
+
+
+class Page(NamedTuple):
+    """`next`: what asks for the page after it, "" where there is none. `note`: on what could not be read."""
+
+    items: Sequence[Item]
+    next: str = ""
+    note: str = ""
+
+
+class Cursor(BaseModel):
+    """Newest change seen, time of the last poll, and where an unfinished poll goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: AwareDatetime
+    polled: AwareDatetime
+    page: str = ""
+    top: AwareDatetime | None = None
+
+    @classmethod
+    def of(cls, stored: str | None, since: datetime) -> Cursor:
+        return cls.model_validate_json(stored) if stored else cls(until=since, polled=since)
+
+    def stored(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)
+
+
+Read = Callable[[str], Awaitable[Page]]
+"""A page by what its predecessor named; "" is the newest one. One that is not taken any more answers the newest."""
+
+
+async def newest_first(
+    read: Read, cursor: str | None, since: datetime, *, now: Now, overlap: timedelta, most: int = PAGES
+) -> Batch:
+    """Mentions changed after the cursor less `overlap`. `overlap` covers what a list sorts in late, and edits where
+    nothing tells them: repeats are dropped later, by their fingerprint."""
+    start, state = now(), Cursor.of(cursor, since)
+    floor = state.until - overlap if cursor else since
+    page, top = state.page, state.top or state.until
+    mentions: list[Mention] = []
+    notes: list[str] = []
+    for _ in range(most):
+        shown = await read(page)
+        notes.append(shown.note)
+        mentions += [item.mention for item in shown.items if item.mention is not None and item.changed >= floor]
+        # A change dated in the future must not carry the cursor past all that is still to come.
+        top = max([top, *(min(item.changed, start) for item in shown.items)])
+        page = shown.next
+        if not page or (shown.items and all(item.changed < floor for item in shown.items)):
+            return Batch(mentions, Cursor(until=top, polled=start).stored(), joined(notes))
+    return Batch(mentions, Cursor(until=state.until, polled=start, page=page, top=top).stored(), joined(notes))
+
+
+def joined(notes: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
