@@ -145,3 +145,6 @@ class Console:
             return httpx.Response(400, content=self.error(400))
         self.answer(number, text)
         return httpx.Response(200, json={"result": {"replyText": text, "lastEdited": stamp(NOW)}})
+
+
+Fake = Console

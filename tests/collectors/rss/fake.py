@@ -48,3 +48,6 @@ class Feed:
         return httpx.Response(
             200, content=body.encode(), headers={"Content-Type": "application/rss+xml; charset=utf-8"}
         )
+
+
+Fake = Feed

@@ -64,6 +64,9 @@ class Site:
     def is_api(self, request: httpx.Request) -> bool:
         return True
 
+    def is_list(self, request: httpx.Request) -> bool:
+        return "users/me" not in request.url.path
+
     def is_write(self, request: httpx.Request) -> bool:
         return request.method != "GET"
 
@@ -139,3 +142,6 @@ class Site:
         if request.method == "PUT":
             comment["raw"] = json.loads(request.content)["content"]
         return httpx.Response(200, json=self._shown(comment, request))
+
+
+Fake = Site
