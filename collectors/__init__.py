@@ -1,4 +1,4 @@
-"""The register of platforms: one line each. Importing it loads none of them."""
+"""The register of platforms: one line each, and those of other packages. Importing it loads none of them."""
 
 from __future__ import annotations
 
@@ -42,18 +42,45 @@ class Entry:
 
 
 PLATFORMS: dict[str, Entry] = {
+    "app_store": Entry("collectors.app_store"),
+    "avito": Entry("collectors.avito"),
+    "bluesky": Entry("collectors.bluesky", keeps_tokens=True),
+    "csv": Entry("collectors.csv_folder"),
+    "discourse": Entry("collectors.discourse"),
+    "facebook": Entry("collectors.facebook"),
+    "google_business": Entry("collectors.google_business"),
     "google_play": Entry("collectors.google_play"),
+    "hacker_news": Entry("collectors.hacker_news"),
+    "instagram": Entry("collectors.instagram"),
+    "mail": Entry("collectors.mail"),
+    "mastodon": Entry("collectors.mastodon"),
+    "ozon": Entry("collectors.ozon"),
+    "reddit": Entry("collectors.reddit"),
     "rss": Entry("collectors.rss"),
+    "rustore": Entry("collectors.rustore"),
+    "telegram": Entry("collectors.telegram"),
+    "trustpilot": Entry("collectors.trustpilot", keeps_tokens=True),
+    "vk": Entry("collectors.vk"),
     "webhook": Entry("collectors.webhook"),
+    "wildberries": Entry("collectors.wildberries"),
     "wordpress": Entry("collectors.wordpress"),
+    "x": Entry("collectors.x"),
+    "yandex_market": Entry("collectors.yandex_market"),
+    "youscan": Entry("collectors.youscan"),
+    "youtube": Entry("collectors.youtube"),
 }
 
-PLANNED = frozenset(
-    {"csv", "mail", "app_store", "google_business", "youtube", "facebook", "instagram", "trustpilot", "mastodon"}
-    | {"bluesky", "discourse", "x", "reddit", "hacker_news", "vk", "telegram", "yandex_market", "ozon"}
-    | {"wildberries", "avito", "rustore", "youscan"}
-)
-"""Names the contract (§9) lists and that are not built yet."""
+GROUP = "replydesk.platforms"
+"""Entry points by which other packages bring platforms (docs/howto/add-a-platform.md)."""
+
+
+def known(name: str) -> bool:
+    """Whether there is such a platform, here or in an installed package; that one is in PLATFORMS from then on."""
+    from importlib.metadata import entry_points
+
+    if name not in PLATFORMS:
+        PLATFORMS.update((one.name, Entry(one.value)) for one in entry_points(group=GROUP, name=name))
+    return name in PLATFORMS
 
 
 def open_platform(
@@ -82,5 +109,4 @@ def recognise(url: str) -> str | None:
     """The platform, or the site posted by hand, that a link belongs to; None where its host is not known."""
     from collectors import manual
 
-    built = (name for name, entry in PLATFORMS.items() if manual.stands_at(url, entry.card.hosts))
-    return next(built, None) or manual.recognise(url)
+    return manual.recognise(url)

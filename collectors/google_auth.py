@@ -9,11 +9,11 @@ from typing import cast
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import RSAAlgorithm
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from collectors.http import Door, Now
 from collectors.login import Login, Pass, granted
-from collectors.settings import WebAddress
+from collectors.settings import SourceSettings, WebAddress
 from desk.errors import NeedsLogin
 
 LIFE = timedelta(hours=1)
@@ -62,3 +62,47 @@ def _assertion(account: ServiceAccount, scope: str, now: datetime) -> str:
     except (ValueError, TypeError, jwt.PyJWTError):
         # `from None`: the library's error may quote the key.
         raise NeedsLogin("the service account's private_key cannot be read; download a new key") from None
+
+
+TOKENS = "https://oauth2.googleapis.com/token"
+
+
+class UserSettings(SourceSettings):
+    """Settings of a source that acts as a Google user who gave the agency's OAuth client access."""
+
+    client_id: str = Field(
+        min_length=1, title="OAuth client", description="Id of the OAuth client in the Google Cloud project"
+    )
+    client_secret: SecretStr = Field(
+        min_length=1, title="OAuth client's secret", description="Stands beside the client's id in the Cloud console"
+    )
+    refresh_token: SecretStr = Field(
+        min_length=1,
+        title="Refresh token",
+        description="What the user's consent gave; a consent screen left in testing ends it after 7 days",
+    )
+    token_uri: WebAddress | None = Field(
+        None,
+        title="Address of the login",
+        description="Where access tokens are given; Google's own if absent, or api_base/token beside api_base",
+    )
+
+    @property
+    def tokens_at(self) -> str:
+        """A server named by `api_base` must not send the credentials to Google, nor the other way round."""
+        return self.token_uri or (f"{self.api_base}/token" if self.api_base else TOKENS)
+
+
+def user_login(settings: UserSettings, door: Door, now: Now, title: str) -> Login:
+    """A user's access (RFC 6749 §6); Google's refresh token stays the same."""
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": settings.client_id,
+        "client_secret": settings.client_secret.get_secret_value(),
+        "refresh_token": settings.refresh_token.get_secret_value(),
+    }
+
+    async def renew(_last: Pass | None) -> Pass:
+        return await granted(door, settings.tokens_at, form, now())
+
+    return Login(renew, now, title)

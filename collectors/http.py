@@ -292,7 +292,7 @@ class Door:
     def _judge(self, answer: Answer, ask: Ask) -> DeskError:
         message, code = self._said(answer)
         where = f"{self._title} ({_host(answer.url)})"
-        reason = f"{where}: {_named(answer.status)} {_masked(message, ask)}".strip()
+        reason = f"{where}: {_named(answer.status)} {_masked(message, ask)[:QUOTED]}".strip()
         if answer.status == HTTPStatus.NOT_FOUND and not code and self._words is not no_words:
             # Somebody before the platform said it (a proxy, a site in maintenance): nothing is known to be gone.
             return answer.mode.unreadable(f"{reason}: not in the platform's own words")
@@ -304,7 +304,7 @@ class Door:
             message, code = self._words(TypeAdapter(Any).validate_json(answer.body))
         except (ValidationError, LookupError, TypeError, AttributeError):
             return "", ""
-        return fold(str(message))[:QUOTED], str(code)
+        return fold(str(message)), str(code)
 
 
 def writing_begins_by() -> float:
@@ -453,6 +453,8 @@ WAITS: dict[str, tuple[Callable[[str, datetime], float | None], ...]] = {
     "ratelimit-reset": (_unix, _seconds, _iso),
     "x-ratelimit-reset": (_unix, _seconds, _iso),
     "x-rate-limit-reset": (_unix, _seconds, _iso),
+    "x-ratelimit-retry": (_seconds,),
+    "x-ratelimit-resource-until": (_http_date,),
 }
 """Header to its readings, in order: vendors disagree on seconds, Unix time and ISO time (western.md §16)."""
 

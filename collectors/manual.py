@@ -1,4 +1,4 @@
-"""Sites without a reply API open to brands: the desk offers text and link, a person posts."""
+"""Sites by their addresses. Where no reply API is open to brands, the desk offers text and link, and a person posts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ SITES = (
         "Yandex Maps",
         tuple(f"yandex.{tld}/{path}" for tld in ("ru", "kz", "com", "by", "uz") for path in ("maps", "profile")),
     ),
-    Site("google_business", "Google Maps", ("maps.app.goo.gl", "maps.google.com", "google.com/maps", "g.page")),
+    Site("google_play", "Google Play", ("play.google.com/store/apps",)),
+    Site(
+        "google_business",
+        "Google Maps",
+        ("maps.app.goo.gl", "maps.google.com", "google.com/maps", "g.page", "business.google.com"),
+    ),
     Site("app_store", "App Store", ("apps.apple.com", "itunes.apple.com")),
     Site("rustore", "RuStore", ("rustore.ru/catalog", "apps.rustore.ru")),
     Site("banki_ru", "banki.ru", ("banki.ru",)),
@@ -63,6 +68,7 @@ SITES = (
     Site("reddit", "Reddit", ("reddit.com", "redd.it")),
     Site("hacker_news", "Hacker News", ("news.ycombinator.com",)),
     Site("bluesky", "Bluesky", ("bsky.app",)),
+    Site("mastodon", "Mastodon", ("mastodon.social", "mastodon.online")),
 )
 
 

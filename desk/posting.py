@@ -236,9 +236,10 @@ class Post:
             raise Unsure("this platform cannot be read back")
         mine = (r for r in look.replies if platform.same(call.data["text"], r.text))
         found = next((r for r in mine if self._may_be_new(platform, call, r)), None)
-        return (
-            None if found is None else Posted(found.external_id, found.at or row.sent_at or row.created_at, found.url)
-        )
+        if found is None:
+            return None
+        at = found.at or row.sent_at or row.created_at
+        return Posted(found.external_id, at, found.url, visible=found.standing == "public")
 
     def _may_be_new(self, platform: Platform, call: Call, reply: OfficialReply) -> bool:
         """An equal text of an earlier round is not the one we look for, unless the platform keeps a single reply."""
@@ -343,9 +344,11 @@ def _reply_seen(reply: Reply, look: Look, platform: Platform, now: datetime) -> 
     if mine is None:
         listed = reply.verified and now > reply.posted_at + platform.card.grace
         return [a.ReplyVanished()] if listed and reply.visible_at is not None else []
+    if mine.standing == "refused":
+        return [a.ReplyVanished() if reply.visible_at else a.ModeratorsRefused(reason=platform.card.title)]
     if not platform.same(reply.text, mine.text):
         return [a.ReplyChanged(text=mine.text)]
-    return [] if reply.visible_at is not None else [a.BecameVisible(at=now)]
+    return [a.BecameVisible(at=now)] if reply.visible_at is None and mine.standing == "public" else []
 
 
 def _mine(reply: Reply, look: Look, platform: Platform) -> OfficialReply | None:

@@ -590,6 +590,8 @@ def alarm(breaches: list[Breach], people: tuple[Person, ...], lang: str, zone: s
     lines = [Line(_breach(b, now), "alert" if one else "plain") for b in breaches[:MOST_LINES]]
     blocks: list[Block] = [] if one else [Line(Say("alarm", {"n": len(breaches)}), "title")]
     blocks += lines
+    if len(breaches) > MOST_LINES:
+        blocks.append(Line(Say("summary_more", {"n": len(breaches) - MOST_LINES})))
     blocks += _call(people)
     return Drawing(Say("alarm", {"n": len(breaches)}), tuple(blocks), (), lang, zone)
 

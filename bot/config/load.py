@@ -22,7 +22,7 @@ from bot.config.durations import show_duration
 from bot.config.faults import ConfigFaults, Faults, Where, report, suggestion
 from bot.config.models import Config, Model, Source, SourceHead
 from bot.config.values import Context, read_duration, read_proxy, read_secret
-from collectors import PLANNED, PLATFORMS
+from collectors import PLATFORMS, known
 from collectors.settings import SourceSettings, on_loopback
 from desk.platform import PlatformCard
 
@@ -193,15 +193,11 @@ class _Reader:
         return self._validated(Source, {**head, "every": every, "settings": settings}, where)
 
     def _platform(self, head: BaseModel, where: Where) -> str | None:
-        """The name of a platform that is built."""
+        """The name of a platform that there is."""
         name = getattr(head, "platform", None)
-        if name is None or name in PLATFORMS:
+        if name is None or known(name):
             return cast("str | None", name)
-        if name in PLANNED:
-            self.faults.add(where, f"platform {name}: not built yet", f"built are: {', '.join(sorted(PLATFORMS))}")
-        else:
-            mend = suggestion(name, {*PLATFORMS, *PLANNED}, "platforms")
-            self.faults.add(where, f'there is no platform "{name}"', mend)
+        self.faults.add(where, f'there is no platform "{name}"', suggestion(name, set(PLATFORMS), "platforms"))
         return None
 
     def _every(self, card: PlatformCard, settings: BaseModel, where: Where) -> timedelta:

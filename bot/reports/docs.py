@@ -244,7 +244,7 @@ def platforms() -> str:
         "\n".join(f"- {_code(name)}: {_words(_cell(note))}" for name, card in cards for note in card.notes),
         "## Posted by hand",
         "Links to these sites are recognised; a mention from there, brought by a person, is shown under their name.",
-        ", ".join(sorted(site.title for site in SITES)) + ".",
+        ", ".join(sorted(site.title for site in SITES if site.name not in PLATFORMS)) + ".",
     ]
     return _page(parts)
 

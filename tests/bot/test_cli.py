@@ -94,7 +94,7 @@ def env(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-FAULTY = (('role = "staff"', 'role = "boss"'), ('platform = "webhook"', 'platform = "vk"'))
+FAULTY = (('role = "staff"', 'role = "boss"'), ('platform = "webhook"', 'platform = "myspace"'))
 
 
 async def test_check_tells_people_on_stderr_and_machines_on_stdout(tmp_path: Path, env: pytest.MonkeyPatch) -> None:

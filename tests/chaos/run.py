@@ -29,7 +29,7 @@ from tests.chaos.processes import fake
 from tests.chaos.stores import Server
 from tests.forks import prepare
 
-STALL = 30.0
+STALL = 60.0
 """Seconds without a new line in any log, after which what is missing is taken for lost."""
 LONGEST = 1800.0
 """Seconds after chaos in which a run that still moves is waited for."""

@@ -168,6 +168,16 @@ def test_a_later_warning_stands_for_one_that_nobody_was_alive_to_give() -> None:
     assert verdict(script) == []
 
 
+@pytest.mark.parametrize(("at", "missed"), [(160.0, []), (99.0, ["target", "limit"])])
+def test_what_an_alarm_had_no_room_for_is_not_taken_for_missed(at: float, missed: list[str]) -> None:
+    tale = story.Story(cases=1, spread=0, target=10, limit=20, warn_at=())
+    logs = Logs(site=[{"what": "mention", "at": 100.0, "n": 0, "client": "north"}])
+    shown = {"title": ["alarm", {"n": 90}], "lines": [["summary_more", {"n": 30}]], "quotes": [], "buttons": []}
+    logs.telegram.append({"what": "call", "at": at, "op": "send", "room": STAFF, "key": "alarm-9", "shown": shown})
+    told = [fault.what for fault in judge(logs, tale) if fault.sort == "clock"]
+    assert told == [f"mention 0: nobody was warned of {mark}" for mark in missed]
+
+
 def test_the_fullest_window_is_found() -> None:
     assert max(fullest([0.0, 0.6, 0.9, 1.2, 1.5, 3.0], 1.0)) == 4
 

@@ -31,6 +31,8 @@ WAITS: list[tuple[dict[str, str], float | None]] = [
     ({"ratelimit-reset": "12"}, 12),
     ({"x-ratelimit-reset": "2026-11-24T12:05:00.000Z"}, 300),
     ({"x-rate-limit-reset": str(int(NOW.timestamp()) + 40)}, 40),
+    ({"x-ratelimit-retry": "0.4"}, 0.4),
+    ({"x-ratelimit-resource-until": format_datetime(NOW + timedelta(seconds=60), usegmt=True)}, 60),
     ({"retry-after": "3", "ratelimit-reset": "12"}, 3),
 ]
 
@@ -193,3 +195,24 @@ async def test_what_goes_before_a_write_may_not_take_the_lease_away() -> None:
     soon = asyncio.get_running_loop().time() + 0.01
     with pytest.raises(Retry, match="nothing was sent"):
         await in_time(soon, asyncio.sleep(5), "Site")
+
+
+SECRETS = {
+    "in a header": {"headers": {"X-API-KEY": "k" * 40}},
+    "longer than what is quoted": {"headers": {"Authorization": f"Bearer {'j' * 900}"}},
+    "in the query": {"params": {"access_token": "q" * 40}},
+    "in a form": {"form": {"client_secret": "f" * 40}},
+}
+
+
+@pytest.mark.parametrize("given", SECRETS.values(), ids=SECRETS)
+async def test_a_secret_that_is_repeated_in_an_answer_is_not_shown(given: dict[str, dict[str, str]]) -> None:
+    ask = Ask("POST", "https://site.test/", **given)  # type: ignore[arg-type]
+    body = f'{{"message": "{"x" * 250} {" ".join(ask.secrets)}", "code": "c"}}'
+    wire = Wire(lambda request: httpx.Response(400, content=body))
+    async with wire.client() as shared:
+        door = Door(shared, "Site", now, lambda said: (said["message"], said["code"]))
+        with pytest.raises(Refused) as caught:
+            await door.read(ask)
+    assert ask.secrets
+    assert not [word for word in ask.secrets if word[:20] in str(caught.value)]

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from collectors import PLANNED, PLATFORMS, recognise
+import collectors
+from collectors import PLATFORMS, Entry, known, recognise
 from collectors.manual import SITES
 from collectors.settings import SourceSettings, on_loopback
 
@@ -20,8 +22,29 @@ def test_importing_the_register_loads_no_library() -> None:
     assert shown.strip() == "[]"
 
 
-def test_what_is_planned_is_not_built() -> None:
-    assert not PLANNED & set(PLATFORMS)
+def test_a_platform_of_another_package_is_found_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_book.py").write_text("CARD = 'the card of another package'\n")
+    (tmp_path / "acme_book-1.0.dist-info").mkdir()
+    named = "[replydesk.platforms]\nacme_book = acme_book\n"
+    (tmp_path / "acme_book-1.0.dist-info" / "entry_points.txt").write_text(named)
+    (tmp_path / "acme_book-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: acme_book\nVersion: 1.0\n"
+    )
+    monkeypatch.setattr("collectors.PLATFORMS", dict[str, Entry]())
+    assert not known("acme_book")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert known("acme_book")
+    assert collectors.PLATFORMS["acme_book"].card == "the card of another package"  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.parametrize("name", [name for name, entry in PLATFORMS.items() if entry.card.hosts])
+def test_a_platforms_own_addresses_are_recognised_as_its(name: str) -> None:
+    assert [recognise(f"https://{host}/x") for host in PLATFORMS[name].card.hosts] == [name] * len(
+        PLATFORMS[name].card.hosts
+    )
 
 
 def test_site_names_are_unique_and_short() -> None:

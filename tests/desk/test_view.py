@@ -527,7 +527,8 @@ def test_a_burst_of_warnings_is_one_message() -> None:
 
 def test_the_largest_burst_still_fits_one_message() -> None:
     drawing = alarm([Breach(e, "50") for e in _entries(500)], (), "en", "UTC", T0)
-    assert len(drawing.blocks) <= MOST_LINES + 1
+    assert len(drawing.blocks) == MOST_LINES + 2
+    assert drawing.blocks[-1] == Line(Say("summary_more", {"n": 500 - MOST_LINES}))
 
 
 # words

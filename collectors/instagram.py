@@ -1,0 +1,221 @@
+"""Instagram: comments under a professional account's own media, answered as that account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
+from collectors.http import Now, in_time, readable, writing_begins_by
+from collectors.pages import joined
+from collectors.text import fold, scrubbed, tidy
+from desk.errors import Gone, Refused
+from desk.mention import Author, Mention, MentionKey, OfficialReply
+from desk.platform import Batch, Look, PlatformCard, Posted
+
+if TYPE_CHECKING:
+    import httpx
+
+CARD = PlatformCard(
+    name="instagram",
+    title="Instagram",
+    can_reply=True,
+    can_delete=True,
+    can_look=True,
+    longest=2_200,
+    every=timedelta(minutes=5),
+    floor=timedelta(minutes=2),
+    pace=30,
+    hosts=("instagram.com",),
+    notes=(
+        "Professional accounts only; the app needs Meta's review for accounts of clients.",
+        "Comments are looked for under the 50 newest media; stories and live videos are not read.",
+        "A reply cannot be edited, and to a reply it lands under the comment at the top.",
+        "Mentions in other people's media come by webhook only, which is not built.",
+    ),
+)
+
+MEDIA, COMMENTS, REPLIES, PAGES = 25, 50, 50, 2
+OVERLAP = timedelta(days=1)
+ITEM = 200
+"""Characters of a caption that say what a comment is about."""
+WORDS = "id,text,timestamp,username,from"
+THREAD = f"{WORDS},replies.limit({REPLIES}){{{WORDS}}}"
+FIELDS = f"id,caption,permalink,timestamp,comments.limit({COMMENTS}){{{THREAD}}}"
+
+
+class Settings(MetaSettings):
+    account_id: str = Field(pattern=r"^\d+$", title="Account id", description="The professional account's number")
+
+
+class Who(BaseModel):
+    id: str = ""
+
+
+class Comment(BaseModel):
+    id: str = Field(min_length=1)
+    at: Moment = Field(alias="timestamp")
+    text: str = ""
+    username: str = ""
+    by: Who = Field(Who(), alias="from")
+    replies: Listing = Listing()
+
+
+class Media(BaseModel):
+    id: str = Field(min_length=1)
+    caption: str = ""
+    url: str = Field("", alias="permalink")
+    comments: Listing = Listing()
+
+
+class Me(BaseModel):
+    username: str = Field(min_length=1)
+
+
+class Done(BaseModel):
+    success: bool
+
+
+class Cursor(BaseModel):
+    until: AwareDatetime
+
+
+def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Instagram:
+    return Instagram(settings, brand, source, http, now)
+
+
+class Instagram:
+    card = CARD
+
+    def __init__(self, settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> None:
+        self.account = settings.account_id
+        self._graph = Graph(settings, CARD.title, http, now)
+        self._brand = brand
+        self._source = source
+        self._now = now
+        self._name = ""
+
+    async def read(self, cursor: str | None, since: datetime) -> Batch:
+        start = self._now()
+        await self._introduce()
+        until = Cursor.model_validate_json(cursor).until if cursor else since
+        floor = until - OVERLAP if cursor else since
+        found, notes = await self._found(floor)
+        fresh = [m for m in found if m.published_at is not None and m.published_at >= floor]
+        newest = max([until, *(min(m.published_at, start) for m in found if m.published_at is not None)])
+        return Batch(fresh, Cursor(until=newest).model_dump_json(), joined(notes))
+
+    async def look(self, mention: Mention) -> Look:
+        await self._introduce()
+        try:
+            top = await self._top(mention)
+        except Gone:
+            return Look(None)
+        replies, _ = readable(top.replies.data, Comment, CARD.title)
+        here = next((c for c in (top, *replies) if c.id == mention.key.external_id), None)
+        if here is None:
+            return Look(None)
+        ours = sorted((r for r in replies if self._is_own(r) and r.at >= here.at), key=lambda reply: reply.at)
+        parent = mention.parent_id if here is not top else ""
+        now_as = self._mention(here, mention.url, mention.item, parent)
+        return Look(now_as, tuple(OfficialReply(r.id, tidy(r.text), r.at) for r in ours))
+
+    async def reply(self, mention: Mention, text: str, key: str) -> Posted:
+        await in_time(writing_begins_by(), self._top(mention), CARD.title)
+        made = (await self._graph.post(f"{_thread(mention)}/replies", message=text)).parse(Made)
+        return Posted(made.id, self._now(), mention.url)
+
+    async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
+        raise Refused("Instagram has no way to edit a reply; it can be deleted, and another one written")
+
+    async def delete(self, mention: Mention, reply_id: str) -> None:
+        try:
+            done = (await self._graph.delete(reply_id)).parse(Done)
+        except Gone:
+            return
+        if not done.success:
+            raise Refused(f"{CARD.title}: the reply was not deleted")
+
+    def same(self, ours: str, theirs: str) -> bool:
+        return fold(ours) == fold(theirs)
+
+    async def close(self) -> None:
+        """The HTTP client is shared and belongs to who opened it."""
+
+    async def _introduce(self) -> None:
+        """Comments name their authors; only with some tokens their numbers."""
+        if not self._name:
+            self._name = (await self._graph.get(self.account, fields="username")).parse(Me).username
+
+    async def _top(self, mention: Mention) -> Comment:
+        return (await self._graph.get(_thread(mention), fields=THREAD)).parse(Comment)
+
+    async def _found(self, floor: datetime) -> tuple[list[Mention], list[str]]:
+        found: list[Mention] = []
+        notes: list[str] = []
+        after: dict[str, str | int] = {}
+        for _ in range(PAGES):
+            answer = await self._graph.get(f"{self.account}/media", fields=FIELDS, limit=MEDIA, **after)
+            listing = answer.parse(Listing)
+            several, note = readable(listing.data, Media, CARD.title)
+            notes.append(note)
+            for media in several:
+                mentions, note = await self._under(media, floor)
+                found += mentions
+                notes.append(note)
+            after = {"after": listing.after}
+            if not listing.after:
+                break
+        return found, notes
+
+    async def _under(self, media: Media, floor: datetime) -> tuple[list[Mention], str]:
+        """Newest first; more pages while all of one are new."""
+        listing, found, note = media.comments, list[Mention](), ""
+        while True:
+            comments, fault = readable(listing.data, Comment, CARD.title)
+            note = note or fault
+            for comment in comments:
+                found += self._mentions(comment, media)
+            old = not comments or comments[-1].at < floor
+            if old or not listing.after or len(found) > COMMENTS * 10:
+                return found, note
+            asked: dict[str, str | int] = {"fields": THREAD, "limit": COMMENTS, "after": listing.after}
+            listing = (await self._graph.get(f"{media.id}/comments", **asked)).parse(Listing)
+
+    def _mentions(self, comment: Comment, media: Media) -> Iterable[Mention]:
+        item = fold(media.caption)[:ITEM]
+        if not self._is_own(comment):
+            yield self._mention(comment, media.url, item, "")
+        replies, _ = readable(comment.replies.data, Comment, CARD.title)
+        for reply in replies:
+            if not self._is_own(reply):
+                yield self._mention(reply, media.url, item, comment.id)
+
+    def _is_own(self, comment: Comment) -> bool:
+        return comment.by.id == self.account or (bool(comment.username) and comment.username == self._name)
+
+    def _mention(self, comment: Comment, url: str, item: str, parent: str) -> Mention:
+        return Mention(
+            key=MentionKey(self._brand, CARD.name, self.account, comment.id),
+            source=self._source,
+            kind="comment",
+            text=tidy(comment.text),
+            author=Author(
+                id=comment.by.id or comment.username,
+                name=tidy(comment.username),
+                url=f"https://www.instagram.com/{comment.username}/" if comment.username else "",
+            ),
+            url=url,
+            item=item,
+            published_at=comment.at,
+            parent_id=parent,
+            raw=scrubbed(comment.model_dump(mode="json", by_alias=True, exclude={"replies"})),
+        )
+
+
+def _thread(mention: Mention) -> str:
+    """The comment at the top: replies stand under it, whichever of its thread they answer."""
+    return mention.parent_id or mention.key.external_id

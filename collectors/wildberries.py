@@ -1,0 +1,400 @@
+"""Wildberries: reviews of and questions about the seller's goods (feedbacks-api)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+
+import jwt
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Field, SecretStr
+
+from collectors.http import Ask, Door, Maker, Now, in_time, readable, refused, writing_begins_by
+from collectors.pages import joined
+from collectors.settings import SourceSettings
+from collectors.text import fold, fold_typography, scrubbed, tidy
+from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry, Unsure
+from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
+from desk.platform import Batch, Look, PlatformCard, Posted
+
+if TYPE_CHECKING:
+    import httpx
+
+CARD = PlatformCard(
+    name="wildberries",
+    title="Wildberries",
+    can_reply=True,
+    can_edit=True,
+    can_look=True,
+    one_reply=True,
+    moderated=True,
+    shortest=2,
+    longest=5000,
+    every=timedelta(minutes=5),
+    floor=timedelta(minutes=1),
+    pace=180,
+    history=timedelta(days=30),
+    hosts=("wildberries.ru", "wildberries.kz", "wb.ru"),
+    notes=(
+        "An answer can be edited once, within 60 days, and cannot be deleted.",
+        "Answers to reviews are shown after moderation; contacts in them are likely to be rejected.",
+        "Whether answers to questions are moderated the API does not tell: they count as shown.",
+        "3 requests a second with a Personal or Service token. A plain Basic token allows 5 an hour: set `every` to "
+        "15 minutes or more, and expect replies, which take 3 requests each, to be slow.",
+        "Reviews without an answer go to an archive after 30 days, which is not read.",
+        "What a buyer adds to a review later is a review of its own, with the first as its parent.",
+        "The token ends after some months; a note warns for the last two weeks.",
+        "The link leads to the product's reviews or questions: single ones have no page.",
+    ),
+)
+
+VENDOR = "https://feedbacks-api.wildberries.ru"
+LINK = "https://www.wildberries.ru/catalog/{product}/{part}"
+PAGE = 500
+PAGES = 10
+OVERLAP = timedelta(hours=24)
+"""For what a list shows later than its date says."""
+SECOND = timedelta(seconds=1)
+WARNED = timedelta(days=14)
+UNKNOWN = "seller"
+SHOWN = "wbRu"
+STANDINGS: dict[str, Standing] = {SHOWN: "public", "": "public", "rejected": "refused"}
+
+CODES: dict[str, Maker] = {"gateway:404": refused}
+"""A wrong address, not a review that is gone."""
+
+T = TypeVar("T")
+
+
+def _one_word(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if not (token.isascii() and token.isprintable()) or not token or " " in token:
+        raise ValueError("must be one word of Latin letters, digits and signs")
+    return value
+
+
+class Settings(SourceSettings):
+    token: Annotated[SecretStr, AfterValidator(_one_word)] = Field(
+        title="Token",
+        description="API token of the seller with the category of questions and reviews; not a read-only one",
+    )
+    questions: bool = Field(True, title="Questions", description="Whether buyers' questions are read beside reviews")
+
+
+class Section(NamedTuple):
+    """Reviews or questions: their list, and the call that gives one."""
+
+    many: str
+    one: str
+    kind: Literal["review", "question"]
+
+
+REVIEWS = Section("feedbacks", "feedback", "review")
+QUESTIONS = Section("questions", "question", "question")
+
+
+class Shelf(NamedTuple):
+    section: Section
+    answered: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.section.many}:{'answered' if self.answered else 'new'}"
+
+
+# What is answered meanwhile moves from the first of a pair to the second, and is met there.
+SHELVES = tuple(Shelf(section, answered) for section in (REVIEWS, QUESTIONS) for answered in (False, True))
+
+Utc = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+
+
+class Reply(BaseModel):
+    text: str
+    state: str = ""
+    editable: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        return STANDINGS.get(self.state, "waiting")
+
+
+class Product(BaseModel):
+    number: int | None = Field(None, alias="nmId")
+    name: str | None = Field(None, alias="productName")
+
+
+class Photo(BaseModel):
+    full: str = Field("", alias="fullSize")
+
+
+class Video(BaseModel):
+    link: str = ""
+
+
+class Record(BaseModel):
+    """A review or a question; a question has no stars, pros, cons, author and media."""
+
+    id: str = Field(min_length=1)
+    at: Utc = Field(alias="createdDate")
+    text: str | None = None
+    pros: str | None = None
+    cons: str | None = None
+    stars: int | None = Field(None, alias="productValuation")
+    author: str | None = Field(None, alias="userName")
+    answer: Reply | None = None
+    product: Product | None = Field(None, alias="productDetails")
+    photos: list[Photo] | None = Field(None, alias="photoLinks")
+    video: Video | None = None
+    parent: str | None = Field(None, alias="parentFeedbackId")
+
+    @property
+    def words(self) -> str:
+        """The text as it is; pros and cons under the names Wildberries shows them by."""
+        parts = (("Достоинства: ", self.pros), ("Недостатки: ", self.cons), ("", self.text))
+        return "\n".join(name + tidy(part) for name, part in parts if part and tidy(part))
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        links = [*(photo.full for photo in self.photos or []), self.video.link if self.video else ""]
+        return tuple(link for link in links if link)
+
+    @property
+    def replies(self) -> tuple[OfficialReply, ...]:
+        answer = self.answer
+        return (OfficialReply(self.id, tidy(answer.text), standing=answer.standing),) if answer else ()
+
+
+class Listing(BaseModel):
+    records: list[Any] | None = Field(validation_alias=AliasChoices("feedbacks", "questions"))
+
+
+class Envelope(BaseModel, Generic[T]):
+    data: T | None
+    error: Literal[False]
+
+
+class Claims(BaseModel):
+    exp: AwareDatetime | None = None
+    sid: str = ""
+    oid: int | None = None
+
+    @property
+    def seller(self) -> str:
+        return self.sid or str(self.oid or UNKNOWN)
+
+
+class Cursor(BaseModel):
+    """From when each shelf is read next, the one to begin with, and the day the token's end was told."""
+
+    after: dict[str, AwareDatetime] = {}
+    turn: str = ""
+    told: date | None = None
+
+
+class Swept(NamedTuple):
+    mentions: list[Mention]
+    after: datetime
+    note: str
+
+
+def said_by_wildberries(body: Any) -> tuple[str, str]:
+    """The API's own words, or those of the gateway before it."""
+    if "errorText" in body:
+        return body["errorText"], "api"
+    return f"{body['title']}: {body.get('detail', '')}", f"gateway:{body.get('status', '')}"
+
+
+def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Wildberries:
+    return Wildberries(settings, brand, source, http, now)
+
+
+class Wildberries:
+    card = CARD
+
+    def __init__(self, settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> None:
+        self._brand = brand
+        self._source = source
+        self._now = now
+        self._token = settings.token.get_secret_value()
+        self._door = Door(http, CARD.title, now, said_by_wildberries, CODES)
+        self._base = f"{settings.api_base or VENDOR}/api/v1"
+        self._shelves = [shelf for shelf in SHELVES if settings.questions or shelf.section is REVIEWS]
+        claims = _claims(self._token)
+        self.account = claims.seller
+        self._ends = claims.exp
+
+    async def read(self, cursor: str | None, since: datetime) -> Batch:
+        state = Cursor.model_validate_json(cursor) if cursor else Cursor()
+        warning = self._ending(state.told)
+        after, notes, turn = dict(state.after), [warning], ""
+        mentions: dict[MentionKey, Mention] = {}
+        for done, shelf in enumerate(self._in_turn(state.turn)):
+            try:
+                swept = await self._sweep(shelf, after.get(shelf.name, since))
+            except Retry as error:
+                if not (error.rate_limited and done):
+                    raise
+                turn = shelf.name  # a Basic token pays for one request in 12 minutes: what came is kept
+                break
+            after[shelf.name] = swept.after
+            mentions |= {mention.key: mention for mention in swept.mentions}
+            notes.append(swept.note)
+        told = self._now().date() if warning else state.told
+        following = Cursor(after=after, turn=turn, told=told)
+        return Batch([*mentions.values()], following.model_dump_json(exclude_defaults=True), joined(notes))
+
+    async def look(self, mention: Mention) -> Look:
+        try:
+            record = await self._one(mention)
+        except Gone:
+            return Look(None)
+        return Look(self._mention(record, _section(mention)), record.replies)
+
+    async def reply(self, mention: Mention, text: str, key: str) -> Posted:
+        # Wildberries takes an answer to whatever id, with 204: look before, read back after.
+        record = await in_time(writing_begins_by(), self._one(mention), CARD.title)
+        return await self._answer(mention, text, record.answer)
+
+    async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
+        record = await in_time(writing_begins_by(), self._one(mention), CARD.title)
+        if record.answer is None:
+            raise Gone(f"{CARD.title}: there is no answer to edit", what="reply")
+        return await self._answer(mention, text, record.answer)
+
+    async def delete(self, mention: Mention, reply_id: str) -> None:
+        raise Refused("Wildberries has no way to delete an answer; it can be edited once within 60 days")
+
+    def same(self, ours: str, theirs: str) -> bool:
+        return fold(fold_typography(ours)) == fold(fold_typography(theirs))
+
+    async def close(self) -> None:
+        """The HTTP client is shared and belongs to who opened it."""
+
+    def _ask(self, method: str, path: str, params: dict[str, str | int] | None = None, json: object = None) -> Ask:
+        return Ask(method, f"{self._base}/{path}", params=params, json=json).signed(self._token)
+
+    def _in_turn(self, first: str) -> Iterator[Shelf]:
+        names = [shelf.name for shelf in self._shelves]
+        start = names.index(first) if first in names else 0
+        yield from self._shelves[start:]
+        yield from self._shelves[:start]
+
+    async def _sweep(self, shelf: Shelf, begin: datetime) -> Swept:
+        """What was written from `begin` on, oldest first. Pages go by date: a list by number shifts when one leaves."""
+        start, after = self._now(), begin
+        found: dict[str, Record] = {}
+        notes: list[str] = []
+        for _ in range(PAGES):
+            raw = await self._list(shelf, after)
+            records, note = readable(raw, Record, CARD.title)
+            notes.append(note)
+            found |= {record.id: record for record in records if record.at >= begin}
+            newest = max((min(record.at, start) for record in records), default=after)
+            if len(raw) < PAGE:
+                after = max(begin, newest - OVERLAP)
+                break
+            after = max(after + SECOND, newest - SECOND)
+        return Swept([self._mention(one, shelf.section) for one in found.values()], after, joined(notes))
+
+    async def _list(self, shelf: Shelf, after: datetime, until: datetime | None = None) -> list[Any]:
+        params: dict[str, str | int] = {
+            "isAnswered": "true" if shelf.answered else "false",
+            "take": PAGE,
+            "skip": 0,
+            "order": "dateAsc",
+            "dateFrom": int(after.timestamp()),
+            **({"dateTo": int(until.timestamp())} if until else {}),
+        }
+        answer = await self._door.read(self._ask("GET", shelf.section.many, params))
+        listing = answer.parse(Envelope[Listing]).data
+        if listing is None:
+            raise BadAnswer(f"{CARD.title}: answered a list without data")
+        return listing.records or []
+
+    async def _one(self, mention: Mention) -> Record:
+        ask = self._ask("GET", _section(mention).one, {"id": mention.key.external_id})
+        try:
+            answer = await self._door.read(ask)
+        except Refused as error:
+            if error.code != "api" or await self._is_listed(mention):
+                raise
+            raise Gone(error.reason, what="mention") from error
+        record = answer.parse(Envelope[Record]).data
+        if record is None:
+            raise Gone(f"{CARD.title}: there is no such {mention.kind} any more", what="mention")
+        return record
+
+    async def _is_listed(self, mention: Mention) -> bool:
+        """Asked where one record "cannot be given": the same words for what is gone and for what failed."""
+        at = mention.published_at
+        if at is None or at < self._now() - (CARD.history or timedelta()):
+            return True  # perhaps in the archive: nothing is known to be gone
+        shelves = [shelf for shelf in SHELVES if shelf.section is _section(mention)]
+        raw = [record for shelf in shelves for record in await self._list(shelf, at - SECOND, at + SECOND)]
+        return any(isinstance(record, dict) and record.get("id") == mention.key.external_id for record in raw)
+
+    async def _answer(self, mention: Mention, text: str, earlier: Reply | None) -> Posted:
+        await self._write(mention, text, _method(earlier))
+        try:
+            answer = (await in_time(writing_begins_by(), self._one(mention), CARD.title)).answer
+        except DeskError as error:
+            raise Unsure(f"{CARD.title}: took the answer, but it could not be read back: {error.reason}") from error
+        if answer is None or not self.same(text, answer.text):
+            raise Unsure(f"{CARD.title}: took the answer, but does not show it yet")
+        number, visible = mention.key.external_id, answer.standing == "public"
+        return Posted(number, self._now(), mention.url, visible)
+
+    async def _write(self, mention: Mention, text: str, method: str) -> None:
+        number = mention.key.external_id
+        if _section(mention) is QUESTIONS:
+            said = {"id": number, "answer": {"text": text}, "state": SHOWN}
+            (await self._door.write(self._ask("PATCH", QUESTIONS.many, json=said))).parse(Envelope[Any])
+            return
+        answer = await self._door.write(self._ask(method, "feedbacks/answer", json={"id": number, "text": text}))
+        if answer.body.strip():
+            raise Unsure(f"{CARD.title}: answered something where its papers say nothing")
+
+    def _mention(self, record: Record, section: Section) -> Mention:
+        return Mention(
+            key=MentionKey(self._brand, CARD.name, self.account, record.id),
+            source=self._source,
+            kind=section.kind,
+            text=record.words,
+            rating=record.stars,
+            author=Author(name=tidy(record.author or "")),
+            url=LINK.format(product=(record.product and record.product.number) or 0, part=section.many),
+            published_at=record.at,
+            item=tidy((record.product and record.product.name) or ""),
+            media=record.media,
+            parent_id=record.parent or "",
+            replies=record.replies,
+            raw=scrubbed(record.model_dump(mode="json", by_alias=True)),
+        )
+
+    def _ending(self, told: date | None) -> str:
+        """A warning in the token's last two weeks, once a day."""
+        now = self._now()
+        if self._ends is None or self._ends - now > WARNED or told == now.date():
+            return ""
+        left = max(0, (self._ends - now).days)
+        return f"the Wildberries token ends on {self._ends:%Y-%m-%d}, in {left} days: make a new one in the cabinet"
+
+
+def _claims(token: str) -> Claims:
+    """What the token says of itself; only Wildberries can tell whether it is true."""
+    try:
+        return Claims.model_validate(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.PyJWTError, ValueError):
+        return Claims()
+
+
+def _section(mention: Mention) -> Section:
+    return QUESTIONS if mention.kind == QUESTIONS.kind else REVIEWS
+
+
+def _method(earlier: Reply | None) -> str:
+    if earlier is not None and earlier.editable:
+        return "PATCH"
+    if earlier is None or earlier.standing == "refused":
+        return "POST"
+    raise Refused(f"{CARD.title}: the answer cannot be changed (any more): once, within 60 days")

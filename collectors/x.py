@@ -1,0 +1,211 @@
+"""X: posts of the last seven days that a search finds. Answered by hand: programs may reply only where summoned."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr
+
+from collectors.http import Ask, Door, Maker, Now, Verdict, needs_login, readable
+from collectors.manual import NoReply
+from collectors.pages import joined
+from collectors.settings import SourceSettings
+from collectors.text import plain, scrubbed, tidy
+from desk.errors import DeskError, Refused
+from desk.mention import Author, Mention, MentionKey
+from desk.platform import Batch, PlatformCard
+
+if TYPE_CHECKING:
+    import httpx
+
+LINKS = re.compile(r"https?://\S+")
+LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+"""Code points that count once; all others count twice (western.md §8: Cyrillic once, emoji and CJK twice)."""
+SHORTENED = 23
+"""Whatever its length, a link counts so much."""
+
+
+def weighted(text: str) -> int:
+    """Length as X counts it; an emoji made of several signs counts for each of them here, so never too little."""
+    links = len(LINKS.findall(text))
+    rest = LINKS.sub("", text)
+    return links * SHORTENED + sum(1 if any(a <= ord(sign) <= b for a, b in LIGHT) else 2 for sign in rest)
+
+
+CARD = PlatformCard(
+    name="x",
+    title="X",
+    longest=280,
+    unit="weighted",
+    measure=weighted,
+    every=timedelta(minutes=15),
+    floor=timedelta(minutes=1),
+    pace=20,
+    history=timedelta(days=7),
+    hosts=("x.com", "twitter.com"),
+    notes=(
+        "Since February 2026 a program may reply only to authors who mention or quote the brand: replies go by hand.",
+        "Each post that is read costs money: the query should be narrow.",
+        "The search shows the last seven days; deletions are not told.",
+    ),
+)
+
+VENDOR = "https://api.x.com"
+PAGE, PAGES = 100, 5
+FIELDS = {
+    "tweet.fields": "created_at,author_id,lang,conversation_id,public_metrics",
+    "expansions": "author_id",
+    "user.fields": "username,name,public_metrics",
+}
+HISTORY = timedelta(days=7) - timedelta(minutes=5)
+"""A start older than seven days is refused; the request takes its time."""
+
+
+class Settings(SourceSettings):
+    bearer_token: SecretStr = Field(title="Bearer token", description="Of the app, from X's developer console")
+    query: str = Field(
+        min_length=1, max_length=480, title="Query", description='As in X\'s search: "Acme Coffee" -is:retweet'
+    )
+    handle: str = Field("", pattern=r"^@?\w*$", title="The brand's handle", description="Its own posts are left out")
+
+
+class Metrics(BaseModel):
+    followers: int | None = Field(None, alias="followers_count")
+    impressions: int | None = Field(None, alias="impression_count")
+
+
+class User(BaseModel):
+    id: str
+    name: str = ""
+    username: str = ""
+    metrics: Metrics | None = Field(None, alias="public_metrics")
+
+
+class Post(BaseModel):
+    id: str = Field(pattern=r"^\d+$")
+    text: str
+    at: AwareDatetime = Field(alias="created_at")
+    author: str = Field("", alias="author_id")
+    lang: str = ""
+    thread: str = Field("", alias="conversation_id")
+    metrics: Metrics | None = Field(None, alias="public_metrics")
+
+
+class Included(BaseModel):
+    users: list[Any] = []
+
+
+class Meta(BaseModel):
+    next_token: str = ""
+    newest_id: str = ""
+
+
+class Found(BaseModel):
+    data: list[Any] = []
+    includes: Included = Included()
+    meta: Meta
+
+
+class Cursor(BaseModel):
+    """Newest post that is stored with all before it; where an unfinished poll goes on, and the newest it saw."""
+
+    newest: str = ""
+    page: str = ""
+    top: str = ""
+
+
+def said_by_x(body: Any) -> tuple[str, str]:
+    return body.get("detail") or body["title"], str(body.get("type") or body.get("title")).rpartition("/")[2]
+
+
+def spent(verdict: Verdict) -> DeskError:
+    return Refused(f"{verdict.reason}; the plan's posts are used up: raise its cap, or wait for its month to end")
+
+
+CODES: dict[str, Maker] = {"usage-capped": spent, "unsupported-authentication": needs_login}
+
+
+def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> X:
+    return X(settings, brand, source, http, now)
+
+
+class X(NoReply):
+    card = CARD
+
+    def __init__(self, settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> None:
+        self.account = "search"
+        self._handle = settings.handle.removeprefix("@").lower()
+        own = f" -from:{self._handle}" if self._handle else ""
+        self._query = f"({settings.query}){own}"
+        self._url = f"{settings.api_base or VENDOR}/2/tweets/search/recent"
+        self._authorization = f"Bearer {settings.bearer_token.get_secret_value()}"
+        self._brand = brand
+        self._source = source
+        self._now = now
+        self._door = Door(http, CARD.title, now, said_by_x, CODES)
+
+    async def read(self, cursor: str | None, since: datetime) -> Batch:
+        state = Cursor.model_validate_json(cursor) if cursor else Cursor()
+        page, top = state.page, state.top
+        mentions: list[Mention] = []
+        notes: list[str] = []
+        for _ in range(PAGES):
+            found = await self._page(state.newest, page, since)
+            posts, note = readable(found.data, Post, CARD.title)
+            users = (
+                {u.id: u for u in readable(found.includes.users, User, CARD.title)[0]} if found.includes.users else {}
+            )
+            notes.append(note)
+            mentions += [self._mention(post, users.get(post.author)) for post in posts]
+            top = _newer(top, *(post.id for post in posts))
+            page = found.meta.next_token
+            if not page:
+                break
+        after = Cursor(newest=state.newest, page=page, top=top) if page else Cursor(newest=_newer(state.newest, top))
+        fresh = [
+            m for m in mentions if m.author.url != f"https://x.com/{self._handle}" and (cursor or self._new(m, since))
+        ]
+        return Batch(fresh, after.model_dump_json(exclude_defaults=True), joined(notes))
+
+    def _new(self, mention: Mention, since: datetime) -> bool:
+        return mention.published_at is None or mention.published_at >= since
+
+    async def _page(self, newest: str, page: str, since: datetime) -> Found:
+        params: dict[str, str | int] = {"query": self._query, "max_results": PAGE, "sort_order": "recency", **FIELDS}
+        if newest:
+            params["since_id"] = newest
+        else:
+            start = max(since, self._now() - HISTORY)
+            params["start_time"] = start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if page:
+            params["next_token"] = page
+        answer = await self._door.read(Ask("GET", self._url, params=params).signed(self._authorization))
+        return answer.parse(Found)
+
+    def _mention(self, post: Post, user: User | None) -> Mention:
+        handle = user.username if user else ""
+        return Mention(
+            key=MentionKey(self._brand, CARD.name, self.account, post.id),
+            source=self._source,
+            kind="comment" if post.thread and post.thread != post.id else "post",
+            text=plain(post.text.replace("\n", "<br>")),
+            lang="" if post.lang == "und" else post.lang,
+            author=Author(
+                id=post.author,
+                name=tidy(user.name) if user else "",
+                url=f"https://x.com/{handle.lower()}" if handle else "",
+                followers=user.metrics.followers if user and user.metrics else None,
+            ),
+            url=f"https://x.com/{handle or 'i'}/status/{post.id}",
+            published_at=post.at,
+            reach=post.metrics.impressions if post.metrics else None,
+            parent_id=post.thread if post.thread != post.id else "",
+            raw=scrubbed(post.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+        )
+
+
+def _newer(*ids: str) -> str:
+    """The largest id: they are numbers of any length, and grow."""
+    return max((one for one in ids if one), key=int, default="")
