@@ -206,7 +206,7 @@ class AppStore:
         self._base = f"{settings.api_base or VENDOR}/v1"
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
-        return await newest_first(self._resume, cursor, since, now=self._now, overlap=OVERLAP)
+        return await newest_first(self._list, cursor, since, now=self._now, overlap=OVERLAP)
 
     async def look(self, mention: Mention) -> Look:
         ask = Ask("GET", self._address("customerReviews", mention.key.external_id), params={"include": "response"})
@@ -260,15 +260,6 @@ class AppStore:
             return (await self.look(mention)).mention is None
         except DeskError:
             return False
-
-    async def _resume(self, mark: str) -> Page:
-        """That page, or the newest one where Apple no longer takes its mark."""
-        try:
-            return await self._list(mark)
-        except (Refused, Gone):
-            if not mark:
-                raise
-            return await self._list("")
 
     async def _list(self, mark: str) -> Page:
         params: dict[str, str | int] = {"sort": "-createdDate", "limit": PAGE, "include": "response"}

@@ -16,7 +16,7 @@ from collectors.http import Ask, Door, Maker, Now, needs_login, readable, refuse
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, NeedsLogin, Refused, Retry
+from desk.errors import DeskError, Gone, NeedsLogin, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -256,7 +256,7 @@ class GoogleBusiness:
         """One location that fails hides no other."""
 
         async def resume(page: str) -> Page:
-            return await self._resume(location, page)
+            return await self._list(location, page)
 
         at = known.at.get(location)
         stored = at.stored() if at else None
@@ -265,15 +265,6 @@ class GoogleBusiness:
         except DeskError as error:
             return Outcome(location, error=error)
         return Outcome(location, batch)
-
-    async def _resume(self, location: str, page: str) -> Page:
-        """That page, or the newest one where Google no longer takes the page's token."""
-        try:
-            return await self._list(location, page)
-        except (Refused, Gone):
-            if not page:
-                raise
-            return await self._list(location, "")
 
     async def _list(self, location: str, page: str) -> Page:
         params: dict[str, str | int] = {

@@ -187,7 +187,7 @@ class GooglePlay:
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         gap = self._gap(Cursor.of(cursor, since), self._now()) if cursor else ""
-        batch = await newest_first(self._resume, cursor, since, now=self._now, overlap=OVERLAP)
+        batch = await newest_first(self._list, cursor, since, now=self._now, overlap=OVERLAP)
         return batch._replace(note=joined([gap, batch.note]))
 
     async def look(self, mention: Mention) -> Look:
@@ -215,15 +215,6 @@ class GooglePlay:
 
     async def close(self) -> None:
         """The HTTP client is shared and belongs to who opened it."""
-
-    async def _resume(self, page: str) -> Page:
-        """That page, or the newest one where Google no longer takes the page's token."""
-        try:
-            return await self._list(page)
-        except (Refused, Gone):
-            if not page:
-                raise
-            return await self._list("")
 
     async def _list(self, page: str) -> Page:
         params: dict[str, str | int] = {"maxResults": PAGE, **({"token": page} if page else {})}

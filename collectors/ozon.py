@@ -183,7 +183,7 @@ class Ozon:
         self._version = NEWEST
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
-        return await newest_first(self._resume, cursor, since, now=self._now, overlap=OVERLAP)
+        return await newest_first(self._list, cursor, since, now=self._now, overlap=OVERLAP)
 
     async def look(self, mention: Mention) -> Look:
         try:
@@ -232,15 +232,6 @@ class Ozon:
             raise before from None
         self._version = version
         return answer
-
-    async def _resume(self, last: str) -> Page:
-        """What follows that review, or the newest page where Ozon no longer knows it."""
-        try:
-            return await self._list(last)
-        except (Refused, Gone):
-            if not last:
-                raise
-            return await self._list("")
 
     async def _list(self, last: str) -> Page:
         asked: dict[str, object] = {"limit": PAGE, "sort_dir": "DESC", "last_id": last}

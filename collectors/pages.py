@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from collectors.http import Now
+from desk.errors import Gone, Refused
 from desk.mention import Mention
 from desk.platform import Batch
 
@@ -50,7 +51,7 @@ class Cursor(BaseModel):
 
 
 Read = Callable[[str], Awaitable[Page]]
-"""A page by what its predecessor named; "" is the newest one. One that is not taken any more answers the newest."""
+"""A page by what its predecessor named; "" is the newest one. Refused or Gone: it is not taken any more."""
 
 
 async def newest_first(
@@ -64,7 +65,7 @@ async def newest_first(
     mentions: list[Mention] = []
     notes: list[str] = []
     for _ in range(most):
-        shown = await read(page)
+        shown = await _resumed(read, page)
         notes.append(shown.note)
         mentions += [item.mention for item in shown.items if item.mention is not None and item.changed >= floor]
         # A change dated in the future must not carry the cursor past all that is still to come.
@@ -73,6 +74,16 @@ async def newest_first(
         if not page or (shown.items and all(item.changed < floor for item in shown.items)):
             return Batch(mentions, Cursor(until=top, polled=start).stored(), joined(notes))
     return Batch(mentions, Cursor(until=state.until, polled=start, page=page, top=top).stored(), joined(notes))
+
+
+async def _resumed(read: Read, page: str) -> Page:
+    """That page; the newest one where its mark has grown too old."""
+    try:
+        return await read(page)
+    except (Refused, Gone):
+        if not page:
+            raise
+        return await read("")
 
 
 def joined(notes: Sequence[str]) -> str:

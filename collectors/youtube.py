@@ -16,7 +16,7 @@ from collectors.http import Ask, Door, Maker, Now, Verdict, gone, later, needs_l
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, Refused, Retry
+from desk.errors import DeskError, Gone, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -196,7 +196,7 @@ class YouTube:
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         state = State.of(cursor)
         known = state.threads.stored() if state.threads else None
-        batch = await newest_first(partial(self._resume, state), known, since, now=self._now, overlap=OVERLAP)
+        batch = await newest_first(partial(self._list, state), known, since, now=self._now, overlap=OVERLAP)
         return batch._replace(cursor=state.stored(Cursor.of(batch.cursor, since)))
 
     async def look(self, mention: Mention) -> Look:
@@ -238,15 +238,6 @@ class YouTube:
         ask = self._ask(method, "comments", {"part": "snippet"}, record)
         made = (await self._login.call(self._door.write, ask)).parse(Comment)
         return Posted(made.id, made.changed, _url(made, video, self.account), made.standing == "public")
-
-    async def _resume(self, state: State, page: str) -> Page:
-        """That page, or the newest one where YouTube no longer takes the page's token."""
-        try:
-            return await self._list(state, page)
-        except (Refused, Gone):
-            if not page:
-                raise
-            return await self._list(state, "")
 
     async def _list(self, state: State, page: str) -> Page:
         asked = {"allThreadsRelatedToChannelId": self.account, "order": "time", "part": "snippet,replies"}

@@ -52,6 +52,7 @@ class SqlStore:
         self.on_saved: Callable[[Case | None, Case], None] = lambda before, after: None
         """Told of each changed case after its commit. For metrics."""
         self._listener: asyncio.Task[None] | None = None
+        self._alone: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
     async def write(self, prio: int = Prio.NOW, scope: Scope | None = None) -> AsyncIterator[SqlUnit]:
@@ -90,12 +91,13 @@ class SqlStore:
 
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[asyncio.Event]:
-        """For what one replica at a time may do, Telegram's long polling for one: waits for its turn.
+        """For what one holder at a time may do, Telegram's long polling for one: waits for its turn.
 
         The event is set when the turn is lost, with the connection to the database that held it.
         """
         if self.database.sqlite:
-            yield asyncio.Event()
+            async with self._alone.setdefault(name, asyncio.Lock()):
+                yield asyncio.Event()
         else:
             async with alone(self.database.reader, name) as lost:
                 yield lost
