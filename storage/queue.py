@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk.ports import Done, Drop, Later, Park, Verdicts
-from desk.work import Row
+from desk.work import Prio, Row
 from storage import claim, pace
 from storage.merging import merged
 from storage.tables import dest, work
@@ -213,11 +213,14 @@ async def _back(unit: SqlUnit, number: int, values: dict[str, Any]) -> None:
     """Ready again, in its place. Work that came in meanwhile with the same merge_key is merged into it, as if it had
     been ready all along.
 
-    A row that may have been sent takes nothing in: found to have been sent, it would swallow what is new.
+    A row that may have been sent takes nothing in: found to have been sent, it would swallow what is new. And it goes
+    before what is not begun: people may see it, and answer in a thread that the desk does not know yet.
     """
     values = {"state": "ready", "owner": "", "lease_until": None, **values}
     unit.stirred = True
     kept = await unit.first(select(work).where(work.c.id == number))
+    if kept is not None and values["effect_state"] == SENDING:
+        values["prio"] = min(kept.prio, Prio.OPENED)
     if kept is not None and kept.merge_key is not None and values["effect_state"] != SENDING:
         await _back_merged(unit, kept, values)
     else:

@@ -15,7 +15,7 @@ from typing import Any
 from desk.errors import DeskError, Retry, Unsure, told
 from desk.ports import Call, Done, Drop, Effect, Job, Later, Park, Probe, Verdicts
 from desk.scope import Scope
-from desk.work import Row
+from desk.work import Prio, Row
 from storage import queue
 from storage.codec import pack, unpack
 from storage.queue import Held, Lost
@@ -211,7 +211,7 @@ class Runner:
     async def _record(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
         row = held.row
         try:
-            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
+            async with self._store.write(_turn(row, sending=True), EVERYBODYS) as unit:
                 await self._own(unit, held)
                 verdict = await effect.record(unit, row, call, result)
                 if isinstance(verdict, Done) and verdict.external_id:
@@ -266,7 +266,7 @@ class Runner:
         if not isinstance(error, DeskError):
             log.error("%s %s failed", held.row.kind, held.row.id, exc_info=error)
         try:
-            async with self._store.write(held.row.prio, EVERYBODYS) as unit:
+            async with self._store.write(_turn(held.row, sending), EVERYBODYS) as unit:
                 await self._own(unit, held)
                 usual = await self._default(unit, held, error, sending)
                 verdict = await work.failed(unit, held.row, error)
@@ -278,7 +278,7 @@ class Runner:
             await self._again(held, another, sending)
 
     async def _again(self, held: Held, error: Exception, sending: bool) -> None:
-        async with self._store.write(held.row.prio, EVERYBODYS) as unit:
+        async with self._store.write(_turn(held.row, sending), EVERYBODYS) as unit:
             await self._own(unit, held)
             await self._settle(unit, held, await self._default(unit, held, error, sending), sending)
 
@@ -313,6 +313,12 @@ class Runner:
         with suppress(Exception):
             async with self._store.write(held.row.prio, EVERYBODYS) as unit:
                 await queue.give_back(unit, held)
+
+
+def _turn(row: Row, sending: bool) -> int:
+    """What has left is written down before other work: people may see it, and answer where the desk does not know it
+    yet; and a lease that ends meanwhile sends it again."""
+    return min(row.prio, Prio.PERSON) if sending else row.prio
 
 
 def _journalled(held: Held) -> Call:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from desk.errors import NeedsLogin, Retry
+from desk.errors import NeedsLogin, Retry, Unsure
 from desk.ports import Call, Done, Unit, Verdicts
-from desk.work import Row, Work
+from desk.work import Prio, Row, Work
 from storage import queue
 from storage.claim import first_in_lane
 from storage.database import StoreBusy
@@ -88,6 +88,34 @@ async def test_leases_are_renewed_while_work_runs(store: SqlStore) -> None:
     await engine.stop()
     await running
     assert await rows(store, "state", "attempts") == [("done", 1)]
+
+
+async def test_what_may_be_out_already_goes_before_what_is_not_begun(timed: SqlStore, clock: Clock) -> None:
+    """Else a card that people see waits behind a whole backlog until the desk knows its thread."""
+    world = World(Unsure("cut off"))
+    card = Work("reply", {"text": "a card"}, lane="case:1", prio=Prio.CARD)
+    await put(timed, card)
+    await an_engine(timed, effect=world).drain()
+    await put(timed, Work("reply", {"text": "another"}, lane="case:2", prio=Prio.CARD, deadline=clock.now))
+    clock.forward(600)
+    (first,) = await taken(timed, "next", limit=1)
+    assert (first.row.payload["text"], first.row.sending) == ("a card", True)
+
+
+async def test_what_is_sent_is_written_down_before_all_that_waits(
+    timed: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+    write = timed.write
+
+    def watched(prio: int = Prio.NOW, scope: Any = None) -> Any:
+        turns.append(prio)
+        return write(prio, scope)
+
+    await put(timed, Work("reply", {"text": "a digest"}, prio=Prio.DIGEST))
+    monkeypatch.setattr(timed, "write", watched)
+    await an_engine(timed, effect=World()).drain()
+    assert turns == [Prio.PERSON, Prio.DIGEST, Prio.PERSON, Prio.PERSON], "claim, prepare, record, claim"
 
 
 async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(
