@@ -138,7 +138,7 @@ class Publish:
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """Nothing was sent yet: after the last try the case fails openly and its owner decides."""
-        if isinstance(error, Retry) and row.attempts < row.max_attempts:
+        if _may_pass(row, error):
             return None
         return await _give_up(unit, self.directory(), row, error)
 
@@ -177,6 +177,11 @@ async def _give_up(unit: Unit, directory: Directory, row: Row, error: Exception)
     except NotAllowed:
         return Drop(f"the case is {case.state.value}")
     return Done()
+
+
+def _may_pass(row: Row, error: Exception) -> bool:
+    """Whether it is tried again: what is no answer of the platform's, a database that broke off for one, is no no."""
+    return row.attempts < row.max_attempts and (isinstance(error, Retry) or not isinstance(error, DeskError))
 
 
 def reason(error: Exception) -> str:
@@ -224,7 +229,7 @@ class Post:
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """A definite no is shown; what did not leave us at all is tried again by the engine."""
-        if isinstance(error, Unsure) or (isinstance(error, Retry) and row.attempts < row.max_attempts):
+        if isinstance(error, Unsure) or _may_pass(row, error):
             return None
         return await _settle(unit, row, self.directory(), a.PostingRefused(reason=reason(error)), Done())
 
@@ -280,7 +285,7 @@ class DeleteReply:
         return await _settle(unit, row, self.directory(), a.ReplyDeleted(), Done())
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
-        if isinstance(error, (Unsure, Retry)) and row.attempts < row.max_attempts:
+        if (isinstance(error, Unsure) and row.attempts < row.max_attempts) or _may_pass(row, error):
             return None
         return await _settle(unit, row, self.directory(), a.ReplyStays(reason=reason(error)), Done())
 

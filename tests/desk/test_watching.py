@@ -10,10 +10,11 @@ import pytest
 
 from desk import actions as a
 from desk.case import Case, State
+from desk.errors import BadAnswer, Gone, NeedsLogin, Refused, Retry
 from desk.mention import OfficialReply, Standing
 from desk.platform import Look
 from desk.ports import Call
-from desk.posting import Post, seen
+from desk.posting import DeleteReply, Post, Publish, seen
 from desk.receiving import pack
 from tests.desk.world import CARD, T0, Story, mention
 
@@ -76,3 +77,37 @@ async def test_a_reply_found_after_a_lost_answer_is_as_visible_as_the_platform_s
 
     assert posted is not None
     assert (posted.external_id, posted.visible) == ("r9", standing == "public")
+
+
+PASSES: list[tuple[Exception, bool]] = [
+    (OSError("the database broke off"), True),
+    (RuntimeError("a fault of ours"), True),
+    (Retry("later"), True),
+    (BadAnswer("a web page"), True),
+    (Refused("no links"), False),
+    (NeedsLogin("token ended"), False),
+    (Gone("deleted"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "passes"), PASSES, ids=lambda value: str(value))
+@pytest.mark.parametrize("attempts", [1, 5], ids=["first attempt", "last attempt"])
+async def test_only_an_answer_of_the_platforms_or_the_last_attempt_ends_a_posting(
+    error: Exception, passes: bool, attempts: int
+) -> None:
+    row: Any = SimpleNamespace(attempts=attempts, max_attempts=5, payload={"case": 7, "version": 1, "attempt": 1})
+    ended: list[int] = []
+
+    async def case(number: int) -> Any:
+        ended.append(number)
+        raise LookupError("asked for its case: it is being ended")
+
+    unit: Any = SimpleNamespace(case=case)
+    makers: Any = (lambda: None, lambda mention: None)
+    for work in (Publish(None, *makers), Post(*makers), DeleteReply(*makers)):  # type: ignore[arg-type]
+        if passes and attempts < row.max_attempts:
+            assert await work.failed(unit, row, error) is None
+        else:
+            with pytest.raises(LookupError):
+                await work.failed(unit, row, error)
+    assert len(ended) == (0 if passes and attempts == 1 else 3)
