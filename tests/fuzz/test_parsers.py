@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook
 
 from bot.config import ConfigFaults, load
-from collectors import open_platform
 from collectors.webhook import HookError, Received, parse
 from desk.errors import DeskError
 from desk.mention import Mention
@@ -28,7 +28,7 @@ from handlers.telegram.commands import COMMANDS, Verb, decoded
 from handlers.telegram.commands import parse as typed
 from tests.bot import sample
 from tests.collectors.wire import NOW, now
-from tests.contracts.test_platforms import FAKES, POLLED
+from tests.contracts.test_platforms import PLATFORMS, POLLED, fake_of
 from tests.fuzz.atheris_parsers import one
 from tests.fuzz.shapes import SLOW, anything, changed, cut, dumped
 
@@ -308,9 +308,10 @@ def test_the_headers_of_a_push(headers: dict[str, str]) -> None:
 # platforms
 
 
+@cache
 def answers_of(name: str) -> list[tuple[bytes, str]]:
     """(body, content type) of all that a platform's fake answers to one reading."""
-    fake, seen = FAKES[name](), []
+    fake, seen = fake_of(name), []
     fake.publish("Card blocked")
 
     def serve(request: httpx.Request) -> httpx.Response:
@@ -325,7 +326,7 @@ def answers_of(name: str) -> list[tuple[bytes, str]]:
 
 async def _reading(name: str, fake: Any, serve: Any) -> list[Mention] | DeskError:
     async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as http:
-        platform = open_platform(name, fake.settings, "bank", f"bank-{name}", http, now)
+        platform = PLATFORMS[name].open(fake.settings, "bank", f"bank-{name}", http, now)
         async with asyncio.timeout(20):
             try:
                 return list((await platform.read(None, SINCE)).mentions)
@@ -335,12 +336,9 @@ async def _reading(name: str, fake: Any, serve: Any) -> list[Mention] | DeskErro
                 await platform.close()
 
 
-ANSWERS = {name: answers_of(name) for name in POLLED}
-
-
 def bodies(name: str) -> st.SearchStrategy[bytes]:
-    known = [body for body, _ in ANSWERS[name]]
-    samples = [json.loads(body) for body, kind in ANSWERS[name] if "json" in kind]
+    known = [body for body, _ in answers_of(name)]
+    samples = [json.loads(body) for body, kind in answers_of(name) if "json" in kind]
     odd = changed(samples).map(dumped) | anything.map(dumped) if samples else st.nothing()
     return odd | st.sampled_from(known).flatmap(cut) | st.binary(max_size=200)
 
@@ -349,9 +347,9 @@ def bodies(name: str) -> st.SearchStrategy[bytes]:
 @fewer
 @given(data=st.data())
 def test_an_answer_of_a_platform(name: str, data: st.DataObject) -> None:
-    fake = FAKES[name]()
+    fake = fake_of(name)
     fake.publish("Card blocked")
-    body, kind = data.draw(bodies(name)), ANSWERS[name][0][1]
+    body, kind = data.draw(bodies(name)), answers_of(name)[0][1]
 
     def serve(request: httpx.Request) -> httpx.Response:
         if not fake.is_api(request):
