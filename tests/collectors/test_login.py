@@ -30,7 +30,7 @@ class Vendor:
             raise NeedsLogin("this refresh token was used before")
         await asyncio.sleep(0)
         self.given += 1
-        self.newest = f"r{self.given}"
+        self.newest = f"refresh-{self.given}"
         return Pass(token=f"t{self.given}", until=NOW + HOUR, kept={"refresh": self.newest})
 
 
@@ -52,7 +52,7 @@ async def test_a_desk_that_starts_anew_goes_on_with_the_pair_that_was_kept(store
 
     assert await login(vendor, store).token() == "t1"
     assert await login(vendor, store).token(refused="t1") == "t2"
-    assert vendor.newest == "r2"
+    assert vendor.newest == "refresh-2"
 
 
 async def test_two_who_share_an_account_do_not_use_up_each_others_pair(new_store: NewStore) -> None:
@@ -99,7 +99,7 @@ async def test_what_is_kept_is_encrypted(store: SqlStore) -> None:
         rows = (await connection.exec_driver_sql("SELECT name, secret FROM tokens")).all()
 
     assert [name for name, _ in rows] == ["login:acme"]
-    assert b"r1" not in bytes(rows[0][1])
+    assert b"refresh-1" not in bytes(rows[0][1])
 
 
 async def test_a_token_that_ends_is_renewed_before_its_end() -> None:
