@@ -366,6 +366,8 @@ async def test_a_postgres_that_refuses_connections_and_comes_back(
     running = asyncio.create_task(engine.run())
     await put(beside, Work("step"))
     await until(lambda: len(job.ran) == 1)
+    while await rows(beside, "state") != ["done"]:  # noqa: ASYNC110 - told of by another connection
+        await asyncio.sleep(0.01)  # told of before its transaction is over
     await way.shut()
     await put(beside, Work("step"), Work("reply", {"text": "Sorry"}))
     await asyncio.sleep(0.15)
