@@ -48,7 +48,7 @@ class Cursor(BaseModel):
 
     floor: AwareDatetime
     counts: dict[int, int] = {}
-    todo: tuple[Job, ...] = ()
+    unread: tuple[Job, ...] = ()
     search: str = ""
 
     @classmethod
@@ -79,9 +79,9 @@ class Reader:
         """Posts of others on the wall, and comments under what is new there or has changed."""
         start = self._now()
         posts, listing, note = await self._posts()
-        waiting = {job.post for job in state.todo}
+        waiting = {job.post for job in state.unread}
         due = [post.id for post in posts if post.id not in waiting and self._is_due(post, state, start)]
-        jobs = [*state.todo, *map(Job, due)]
+        jobs = [*state.unread, *map(Job, due)]
         found, left, notes = await self._work(jobs, state.floor)
         on_wall = [Found(Spot(self._wall, post.id), post, listing.people) for post in posts]
         # A post still waiting keeps its old count: what came to it meanwhile makes it due again.
@@ -89,7 +89,7 @@ class Reader:
         after = Cursor(
             floor=state.floor if left else max(state.floor, start - OVERLAP),
             counts={number: count for number, count in known.items() if count},
-            todo=tuple(left),
+            unread=tuple(left),
             search=state.search,
         )
         return Walked([*_since(on_wall, state.floor), *found], after, joined([note, *notes]))
