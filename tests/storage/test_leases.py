@@ -78,11 +78,11 @@ async def test_leases_are_renewed_while_work_runs(store: SqlStore) -> None:
     job = Told()
 
     async def long(row: Row) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
 
     job.fetching = long
     await put(store, Work("step"))
-    engine = an_engine(store, job, scale=0.02)  # a lease of 0.2 s
+    engine = an_engine(store, job, scale=0.06)  # a lease of 0.6 s
     running = asyncio.create_task(engine.run())
     await until(lambda: len(job.ran) == 1)
     await engine.stop()
