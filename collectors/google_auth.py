@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from jwt.algorithms import RSAAlgorithm
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from collectors.http import Door, Now
 from collectors.login import Login, Pass, granted
 from collectors.settings import SourceSettings, WebAddress
 from desk.errors import NeedsLogin
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 LIFE = timedelta(hours=1)
 """Google's longest life of an assertion."""
@@ -35,7 +35,9 @@ class ServiceAccount(BaseModel):
 @lru_cache(maxsize=64)
 def _key(pem: str) -> RSAPrivateKey:
     """Reading one takes 50 ms in which the desk stands still: once an account, however often the file is reloaded."""
-    return cast(RSAPrivateKey, RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem))
+    from jwt.algorithms import RSAAlgorithm
+
+    return cast("RSAPrivateKey", RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem))
 
 
 def service_login(account: ServiceAccount, scope: str, door: Door, now: Now, title: str) -> Login:
@@ -49,6 +51,8 @@ def service_login(account: ServiceAccount, scope: str, door: Door, now: Now, tit
 
 
 def _assertion(account: ServiceAccount, scope: str, now: datetime) -> str:
+    import jwt
+
     claims = {
         "iss": account.client_email,
         "scope": scope,

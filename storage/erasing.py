@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,6 +66,9 @@ class Marks:
     """Keyed hashes by a key derived from `[desk] secret_key`: with another key nothing is recognised any more."""
 
     def __init__(self, secret_key: str) -> None:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         derive = HKDF(SHA256(), length=32, salt=None, info=b"replydesk forgotten 1")
         self._key = derive.derive(secret_key.encode())
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -23,8 +23,10 @@ from storage.part import RulesOf
 from storage.reader import SqlReader
 from storage.tables import once, tokens, work, work_history
 from storage.unit import SqlUnit
-from storage.vault import Vault
 from storage.waiting import SENDING, insert_dest, is_in
+
+if TYPE_CHECKING:
+    from storage.vault import Vault
 
 BATCH = 1000
 """Rows moved to history in one transaction, so that nobody waits long for the writer."""
@@ -185,6 +187,15 @@ def _no_rules(brand: str) -> None:
     return None
 
 
+def _vault(secret_key: str | None) -> Vault | None:
+    """Cryptography is imported where a key is: most commands have no business with tokens."""
+    if not secret_key:
+        return None
+    from storage.vault import Vault
+
+    return Vault(secret_key)
+
+
 async def open_store(
     url: str,
     *,
@@ -200,7 +211,7 @@ async def open_store(
     and staff room; `reading`: beside a running desk, nothing can be written. Raises StoreBusy, ValueError.
     """
     database = Database(url, clock, reading=reading)
-    store = SqlStore(database, Vault(secret_key) if secret_key else None, rules or _no_rules)
+    store = SqlStore(database, _vault(secret_key), rules or _no_rules)
     try:
         if not reading:
             await _prepare(store)
