@@ -25,8 +25,9 @@ from storage.unit import SqlUnit
 
 log = logging.getLogger("replydesk.engine")
 
-POLL = 1.0
-"""Seconds between two looks at the table when nothing wakes the loop: a lost notification costs no more than this."""
+POLL, POLL_ALONE = 1.0, 5.0
+"""Seconds between two looks at the table when nothing wakes the loop. A notification of another replica may be lost; on
+SQLite there is no other, and a clock that was set forward is all that is looked for."""
 
 AWAY = (SQLAlchemyError, OSError)
 
@@ -67,6 +68,7 @@ class Engine(Runner):
             backoff=backoff,
             settled=settled,
         )
+        self._poll = POLL_ALONE if store.database.sqlite else POLL
         self._name = f"{name}/{os.getpid()}/{secrets.token_hex(4)}"
         self._passes = count(1)
         self._pause: float | None = None
@@ -133,6 +135,7 @@ class Engine(Runner):
                 self._pause = None if taken else await queue.pause(unit, self._leases)
         except AWAY as error:
             self._is_away("nothing could be claimed", reason(error))
+            self._pause = POLL
             return 0
         self._is_away("", "")
         for held in taken:
@@ -171,8 +174,8 @@ class Engine(Runner):
         self._stir.set()
 
     async def _rest(self) -> None:
-        """Until something is stirred, comes due or gets its token, and never longer than POLL."""
-        wait = POLL if self._pause is None else min(POLL, max(self._pause, 0.0) + 0.001)
+        """Until something is stirred, comes due or gets its token, and never longer than a poll."""
+        wait = self._poll if self._pause is None else min(self._poll, max(self._pause, 0.0) + 0.001)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._stir.wait()

@@ -192,9 +192,7 @@ def check_place(changed: ChatMemberUpdated) -> None:
     assert (thread.lost(changed) == "") == keeps_topics, "nobody is told that the bot cannot work"
 
 
-@bounded
-@given(changed(UPDATES))
-def test_an_update_of_telegram(update: Any) -> None:
+def check_update(update: Any) -> None:
     try:
         known = Update.model_validate(update)
     except ValidationError:
@@ -207,6 +205,12 @@ def test_an_update_of_telegram(update: Any) -> None:
         assert data is None or known.callback_query.data.startswith("c1:")
     if known.my_chat_member is not None:
         check_place(known.my_chat_member)
+
+
+@bounded
+@given(changed(UPDATES))
+def test_an_update_of_telegram(update: Any) -> None:
+    check_update(update)
 
 
 entities = st.builds(
@@ -343,13 +347,9 @@ def bodies(name: str) -> st.SearchStrategy[bytes]:
     return odd | st.sampled_from(known).flatmap(cut) | st.binary(max_size=200)
 
 
-@pytest.mark.parametrize("name", POLLED)
-@fewer
-@given(data=st.data())
-def test_an_answer_of_a_platform(name: str, data: st.DataObject) -> None:
-    fake = fake_of(name)
+def check_answer(name: str, body: bytes) -> None:
+    fake, kind = fake_of(name), answers_of(name)[0][1]
     fake.publish("Card blocked")
-    body, kind = data.draw(bodies(name)), answers_of(name)[0][1]
 
     def serve(request: httpx.Request) -> httpx.Response:
         if not fake.is_api(request):
@@ -365,6 +365,13 @@ def test_an_answer_of_a_platform(name: str, data: st.DataObject) -> None:
     for mention in got:
         assert unpack(json.loads(json.dumps(pack(mention)))) == mention
         assert mention.key[:2] == ("bank", name)
+
+
+@pytest.mark.parametrize("name", POLLED)
+@fewer
+@given(data=st.data())
+def test_an_answer_of_a_platform(name: str, data: st.DataObject) -> None:
+    check_answer(name, data.draw(bodies(name)))
 
 
 # the configuration
@@ -417,7 +424,7 @@ def test_a_configuration_that_is_none(tmp_path_factory: pytest.TempPathFactory, 
     assert refusals(tmp_path_factory.getbasetemp(), text), "no client, and nobody is told"
 
 
-@bounded
+@fewer
 @given(st.binary(max_size=120))
 def test_what_atheris_would_feed(data: bytes) -> None:
     assert not set(one(data)) & set("\x00\u202e\u200b\u2066"), "what nobody sees stays unseen"

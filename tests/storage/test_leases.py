@@ -121,7 +121,8 @@ async def test_what_is_sent_is_written_down_before_all_that_waits(
 async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.engine.POLL", 3600.0)  # what is done was woken for, not found by the poll
+    for poll in ("POLL", "POLL_ALONE"):  # what is done was woken for, not found by the poll
+        monkeypatch.setattr(f"storage.engine.{poll}", 3600.0)
     job = Told()
     engine = an_engine(store, job)
     running = asyncio.create_task(engine.run())
