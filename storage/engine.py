@@ -144,10 +144,10 @@ class Engine(Runner):
 
     async def _set_back(self, unit: SqlUnit) -> None:
         """Marks of pace are times: after a clock that was ahead they would keep their rooms silent until it has caught
-        up. PostgreSQL's clock is not this machine's, and several replicas would each put it right."""
+        up, and so would what was due by it."""
         before, self._seen = self._seen, unit.now
-        if before is not None and before - unit.now > SET_BACK and self._store.database.sqlite:
-            await queue.set_back(unit, (before - unit.now).total_seconds())
+        if before is not None and before - unit.now > SET_BACK:
+            await queue.set_back(unit, before)
 
     def _is_away(self, what: str, why: str) -> None:
         """Said when it begins and when it is over, however often it is tried in between."""

@@ -83,6 +83,17 @@ def spend(name: str, tokens: int, at: float) -> Update:
     return update(dest).where(dest.c.name == name).values(**values)
 
 
+def set_back(at: float) -> Update:
+    """Marks that a clock has made which was ahead: at most a burst is used up, and nobody acts in the future."""
+    full = at + dest.c.burst * dest.c.gap
+    values: dict[str, Any] = {
+        "tat": case((dest.c.tat > full, full), else_=dest.c.tat),
+        "acted_at": case((dest.c.acted_at > at, at), else_=dest.c.acted_at),
+        "rush_until": case((dest.c.rush_until > full, at), else_=dest.c.rush_until),
+    }
+    return update(dest).where(or_(dest.c.tat > full, dest.c.acted_at > at, dest.c.rush_until > full)).values(values)
+
+
 def after(tokens: int, at: Seconds) -> ColumnElement[float]:
     """A destination's mark (GCRA's theoretical arrival time) once so many tokens are used at `at`."""
     return case((dest.c.tat > at, dest.c.tat), else_=at) + tokens * dest.c.gap

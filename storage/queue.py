@@ -124,10 +124,12 @@ async def _pay(unit: SqlUnit, rows: Sequence[Any]) -> set[int]:
     return without
 
 
-async def set_back(unit: SqlUnit, seconds: float) -> None:
-    """The clock was: what is marked by it goes back with it."""
-    marks = {name: dest.c[name] - seconds for name in ("tat", "acted_at", "rush_until")}
-    await unit.db.execute(update(dest).values(marks))
+async def set_back(unit: SqlUnit, before: datetime) -> None:
+    """The store's clock was, from `before`: marks made by it and messages due by it are no later than now. Done twice
+    it changes nothing more, for each replica notices. A wait that a 429 named may be lost: it is then named again."""
+    await unit.db.execute(pace.set_back(claim.seconds(unit.now)))
+    waiting = (work.c.state == "ready", work.c.dest != "", work.c.run_at > unit.now, work.c.run_at <= before)
+    await unit.db.execute(update(work).where(*waiting).values(run_at=unit.now))
 
 
 async def own(unit: SqlUnit, held: Held) -> None:

@@ -139,20 +139,6 @@ async def test_work_under_way_while_the_clock_is_put_right_is_done_once(
     assert await rows(store, "state", "attempts") == [("done", 1)]
 
 
-async def test_a_room_is_written_to_at_once_after_the_clock_was_set_back(store: SqlStore, clock: Clock) -> None:
-    job = Told()
-    engine = an_engine(store, job)
-    await store.ensure_dest("room", 3.0, burst=6)
-    clock.forward(600)
-    await put(store, Work("step", dest="room"))
-    await engine.drain()
-    clock.forward(-600)
-    await put(store, Work("step", dest="room", prio=0))
-    clock.forward(20)
-    await engine.drain()
-    assert len(job.ran) == 2
-
-
 async def test_a_clock_that_is_off_is_named_where_slack_is_turned_away(
     posted: Any, slack: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

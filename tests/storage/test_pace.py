@@ -160,3 +160,23 @@ async def test_after_a_429_nobody_is_quick(timed: SqlStore) -> None:
 def test_the_quick_pace_stays_within_the_budget(per_minute: int) -> None:
     quick = pace.quick_gap(per_minute)
     assert quick == 0 or MINUTE / quick + pace.SPARE + pace.LATE < per_minute
+
+
+async def test_a_room_is_written_to_at_once_after_the_clock_was_set_back(timed: SqlStore, clock: Clock) -> None:
+    """Each of two desks on the store notices, and the room's pace is kept all the same."""
+    job, desks = Told(), []
+    for _ in range(2):
+        desks.append(an_engine(timed, job))
+        await desks[-1].drain()
+    await timed.ensure_dest("room", 3.0, burst=2)
+    clock.forward(600)
+    await put(timed, *(Work("step", dest="room") for _ in range(3)))
+    for desk in desks:
+        await desk.drain()
+    assert len(job.ran) == 1
+    clock.forward(-600)
+    for seconds, ran in ((0, 1), (7, 2), (1, 2), (3, 3)):
+        clock.forward(seconds)
+        for desk in desks:
+            await desk.drain()
+        assert len(job.ran) == ran, f"after {seconds} s more"
