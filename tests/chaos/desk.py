@@ -16,6 +16,7 @@ from typing import NamedTuple
 # With all that is imported late, so that each new process is forked with it.
 import bot.build
 import bot.run
+import desk.showing
 import tests.chaos.account
 import tests.chaos.messenger
 import tests.chaos.platform  # noqa: F401
@@ -116,6 +117,7 @@ def start(orders: Orders) -> None:
     patient = {"Warnings": partial(Warnings, lease=PLAIN), "Digest": partial(Digest, lease=PLAIN)}
     for name, value in {**PACE, **patient, "Engine": engine}.items():
         setattr(bot.build, name, value)
+    desk.showing.BROKEN_FOR *= SCALE
     connect = partial(edge.connect, telegram=orders.telegram, slack=orders.slack)
     setattr(bot.run, "connect", connect)  # noqa: B010 - mypy would not have it assigned
     try:
