@@ -1,4 +1,5 @@
-"""Work that waits for newer code, in a rolling upgrade or after a way back: shown to whoever looks, told to leads."""
+"""Work that does not get done: it waits for newer code, in a rolling upgrade or after a way back, or it fails again and
+again. Shown to whoever looks, told to leads."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ async def unknown(app: App) -> list[Waiting]:
 
 async def note(app: App) -> str:
     """For /readyz: no reason to send the requests elsewhere, but nothing to be silent about."""
-    return "; ".join(f"{one.rows} of kind {one.kind!r} wait for newer code" for one in await unknown(app))
+    waits = [f"{one.rows} of kind {one.kind!r} wait for newer code" for one in await unknown(app)]
+    fails = [f"{one.tired} of kind {one.kind!r} fail again and again" for one in await app.engine.tired()]
+    return "; ".join(waits + fails)
 
 
 async def counted(app: App) -> dict[str, int]:
@@ -51,21 +54,23 @@ async def watch(app: App, stop: asyncio.Event) -> None:
 
 async def tell(app: App) -> None:
     waits = [one for one in await unknown(app) if one.oldest < app.now() - PATIENCE]
-    if not waits:
+    told = [("unknown_work", one.kind, one.rows) for one in waits]
+    told += [("tired_work", one.kind, one.tired) for one in await app.engine.tired()]
+    if not told:
         return
     async with app.store.write(Prio.PERSON) as unit:
-        for one in waits:
-            await unit.enqueue(*_alarms(app.live.current.brands(), one, unit.now))
+        for what, kind, rows in told:
+            await unit.enqueue(*_alarms(app.live.current.brands(), what, kind, rows, unit.now))
 
 
-def _alarms(brands: Iterable[Rules], one: Waiting, now: datetime) -> list[Work]:
+def _alarms(brands: Iterable[Rules], what: str, kind: str, rows: int, now: datetime) -> list[Work]:
     """Whichever replica is the first to notice; once a day and kind."""
     rooms = {rules.leads_room or rules.staff_room: rules.brand for rules in brands}
-    return [_alarm(room, brand, one, now) for room, brand in rooms.items()]
+    return [_alarm(room, brand, what, kind, rows, now) for room, brand in rooms.items()]
 
 
-def _alarm(room: str, brand: str, one: Waiting, now: datetime) -> Work:
-    payload = {"room": room, "thread": "", "what": "unknown_work", "brand": brand}
-    payload |= {"source": one.kind, "reason": str(one.rows)}
-    idem = f"told:unknown:{one.kind}:{now.date().isoformat()}:{room}"
+def _alarm(room: str, brand: str, what: str, kind: str, rows: int, now: datetime) -> Work:
+    payload = {"room": room, "thread": "", "what": what, "brand": brand}
+    payload |= {"source": kind, "reason": str(rows)}
+    idem = f"told:{what.removesuffix('_work')}:{kind}:{now.date().isoformat()}:{room}"
     return Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=idem, prio=Prio.ALARM)

@@ -45,6 +45,7 @@ class Answering:
             "source_note": self.source_told,
             "ai_budget": self.source_told,
             "unknown_work": self.source_told,
+            "tired_work": self.source_told,
             "room_broken": self.room_told,
             "room_moved": self.room_told,
             "message_refused": self.room_told,

@@ -122,6 +122,10 @@ class Engine(Runner):
         """Waiting work of kinds this code does not know, newer code's for example."""
         return [waiting for waiting in await self._store.waiting() if waiting.kind not in self._leases]
 
+    async def tired(self) -> list[Waiting]:
+        """Jobs that fail again and again. Effects are parked, with a question to staff, or wait for their room."""
+        return [waiting for waiting in await self._store.waiting() if waiting.kind in self._jobs and waiting.tired]
+
     async def _claim_pass(self) -> int:
         self._pause = None
         free = min(self._slots - len(self._tasks), self._share)

@@ -35,6 +35,8 @@ GIVE_BACK = 2.0
 LONGEST_BACKOFF = 600.0
 LONGEST_UNNAMED = 60.0
 """Seconds after a 429 that names no time, at most. It uses up no attempt, so that its row's age makes the wait grow."""
+SPENT = 20
+"""The attempt by whose back-off a job waits that has used up all of its own: ten minutes."""
 FETCH_TIMEOUT = 300.0
 """Seconds for one reading of the outside, all its pages; past it something hangs and the lane should not."""
 
@@ -294,8 +296,17 @@ class Runner:
             await queue.hold_dest(unit, row.dest, after)
         attempts = row.attempts - 1 if sending else row.attempts
         if attempts >= row.max_attempts and not known.rate_limited:
-            return Park(reason(error))
+            return self._spent(unit, row, reason(error))
         return Later(unit.now + timedelta(seconds=after), reason(error), not known.rate_limited, sending)
+
+    def _spent(self, unit: SqlUnit, row: Row, why: str) -> Verdicts:
+        """All attempts are used up. An effect is parked: a person has to look. A job has changed nothing, and what it
+        is about must not be lost, nor hold its lane for ever: it is tried now and then, and those who can mend it are
+        told (bot/unknown.py). One that takes its process down with it does so seldom."""
+        if row.kind in self._effects:
+            return Park(why)
+        log.error("%s %s: %s attempts in vain, tried now and then: %s", row.kind, row.id, row.max_attempts, why)
+        return Later(unit.now + timedelta(seconds=self._backoff(SPENT)), why, count=False)
 
     # Shared
 
@@ -305,7 +316,7 @@ class Runner:
     async def _settle(self, unit: SqlUnit, held: Held, verdict: Verdicts, sending: bool = False) -> None:
         row = held.row
         if isinstance(verdict, Later) and verdict.count and not verdict.sending and row.attempts >= row.max_attempts:
-            verdict = Park(verdict.error or f"{row.max_attempts} attempts")
+            verdict = self._spent(unit, row, verdict.error or f"{row.max_attempts} attempts")
         await queue.settle(unit, held, verdict, sending)
         held.verdict = verdict
 

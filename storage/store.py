@@ -34,13 +34,14 @@ BATCH = 1000
 
 class Waiting(NamedTuple):
     """Unfinished work of one kind and state. `oldest`: when the first of it should have run; `unsure`: how many may
-    have had their effect."""
+    have had their effect; `tired`: how many have failed as often as they may, or will have at the next failure."""
 
     kind: str
     state: str
     rows: int
     oldest: datetime
     unsure: int
+    tired: int
 
 
 class SqlStore:
@@ -136,8 +137,9 @@ class SqlStore:
     async def waiting(self) -> list[Waiting]:
         """All unfinished work, counted."""
         unsure = func.count().filter(work.c.effect_state == SENDING)
+        tired = func.count().filter(work.c.attempts >= work.c.max_attempts - 1)
         by = work.c.kind, work.c.state
-        wanted = select(*by, func.count(), func.min(work.c.run_at), unsure).group_by(*by).order_by(*by)
+        wanted = select(*by, func.count(), func.min(work.c.run_at), unsure, tired).group_by(*by).order_by(*by)
         async with self.database.reader.begin() as connection:
             rows = await connection.execute(wanted.where(is_in("ready", "running", "parked")))
             return [Waiting(*row) for row in rows]

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot import unknown
 from bot.build import Parts
 from collectors.google_play import GooglePlay
+from desk.work import Work
 from sandbox import world as acme
 from tests.scenarios.conftest import Opened
-from tests.scenarios.world import Shifted, World, a_sandbox
+from tests.scenarios.world import WHOLE, Shifted, World, a_sandbox
 
 REPLY = "Dina, the machine is repaired; your coffee is on us."
 MINUTE = 60.0
@@ -312,3 +314,25 @@ async def test_a_file_that_cannot_be_read_does_not_silence_its_thread(desk: Open
         await w.staff.write("anna", 1, REPLY)
         await w.until(lambda: any("Version 1" in t for t in w.staff.texts(1)), what="the version")
         assert (await w.case(1)).version.text == REPLY
+
+
+async def test_work_that_fails_again_and_again_is_kept_and_told_once(desk: Opened) -> None:
+    async with desk() as w:
+        async with w.app.store.write(scope=WHOLE) as unit:
+            await unit.enqueue(Work("receive", {"spoilt": True}, lane="mention:spoilt", max_attempts=1))
+
+        def told() -> list[str]:
+            return [text for text in w.staff.room_texts() if "receive fails again and again (1 pieces)" in text]
+
+        async def noticed() -> list[str]:
+            await unknown.tell(w.app)
+            return told()
+
+        await w.until(noticed, what="the alarm")
+        assert "1 of kind 'receive' fail again and again" in await unknown.note(w.app)
+        await unknown.tell(w.app)
+        w.review(1, "Cold coffee")
+        await w.until(lambda: w.staff.buttons(1), what="another mention's card")
+        assert len(told()) == 1
+        [waiting] = [one for one in await w.app.store.waiting() if one.kind == "receive"]
+        assert (waiting.state, waiting.rows) == ("ready", 1)

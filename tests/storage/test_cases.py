@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from desk.case import Approval, Case, Event, Reply, State, Version
 from desk.errors import Gone, Retry, StaleVersion
@@ -15,6 +16,7 @@ from desk.ports import Place
 from desk.rules import Rules, Sla
 from desk.scope import Scope
 from storage.store import SqlStore, open_store
+from storage.tables import cases
 from tests.storage.helpers import START, WHOLE, a_case, a_mention, stored_case
 
 LATER = START + timedelta(hours=1)
@@ -57,6 +59,19 @@ async def test_a_case_comes_back_as_it_was_saved(store: SqlStore) -> None:
         assert await unit.case(new.id) == replace(busy(case), lock=2)
     async with store.read(WHOLE) as reader:
         assert await reader.case(new.id) == replace(busy(case), lock=2)
+
+
+async def test_a_case_written_down_before_these_fields_were_known_is_read_with_none_of_them(store: SqlStore) -> None:
+    new = await stored_case(store)
+    async with store.write(scope=WHOLE) as unit:
+        await unit.save(busy(await unit.case(new.id)), [])
+    async with store.write(scope=WHOLE) as unit:
+        [row] = await unit.rows(select(cases.c.data).where(cases.c.id == new.id))
+        kept = {name: value for name, value in row.data.items() if name not in ("by_moderators", "made_room")}
+        del kept["other_reply"]["reason"]
+        await unit.db.execute(update(cases).where(cases.c.id == new.id).values(data=kept))
+    async with store.read(WHOLE) as reader:
+        assert await reader.case(new.id) == replace(busy(new), lock=1)
 
 
 async def test_voided_approvals_and_vanished_replies_leave_no_rows(store: SqlStore) -> None:

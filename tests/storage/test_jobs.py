@@ -9,9 +9,13 @@ import pytest
 from desk.errors import DeskError, Retry
 from desk.ports import Done, Drop, Later, Park, SourceStatus, Unit, Verdicts
 from desk.work import Row, Work
-from storage.runner import backoff
+from storage.claim import first_in_lane
+from storage.queue import return_expired, take
+from storage.runner import LONGEST_BACKOFF, backoff
 from storage.store import SqlStore
 from tests.storage.helpers import START, Clock, Told, an_engine, put, rows
+
+LEASE = timedelta(seconds=10)
 
 
 class Writer(Told):
@@ -61,14 +65,38 @@ async def test_a_failed_fetch_is_tried_again_when_the_other_side_says(timed: Sql
     assert await rows(timed, "state", "run_at", "attempts") == [("ready", START + timedelta(hours=1), 1)]
 
 
-async def test_after_its_attempts_a_row_is_parked(timed: SqlStore, clock: Clock) -> None:
-    job = Told(*(Retry(f"away {n}") for n in range(9)))
+async def test_after_its_attempts_a_job_is_tried_now_and_then_and_not_lost(timed: SqlStore, clock: Clock) -> None:
+    job = Told(*(Retry(f"away {n}") for n in range(5)))
     await put(timed, Work("step", max_attempts=3, lane="l"), Work("step", lane="l"))
-    engine = an_engine(timed, job)
-    for _ in range(5):
+    engine = an_engine(timed, job, backoff=lambda attempt: min(LONGEST_BACKOFF, 2.0**attempt))
+    for _ in range(10):
         await engine.drain()
         clock.forward(60)
-    assert await rows(timed, "state", "attempts", "last_error") == [("parked", 3, "away 2"), ("ready", 0, "")]
+    assert await rows(timed, "state", "last_error") == [("ready", "away 2"), ("ready", "")]
+    assert [(one.kind, one.tired) for one in await engine.tired()] == [("step", 1)]
+    for _ in range(3):
+        clock.forward(2 * LONGEST_BACKOFF)
+        await engine.drain()
+    assert await rows(timed, "state") == ["done", "done"]
+    assert await engine.tired() == []
+
+
+async def test_a_job_whose_process_dies_each_time_is_tried_now_and_then(timed: SqlStore, clock: Clock) -> None:
+    """The others that were claimed with it when it died are done at last."""
+    await put(timed, Work("step", max_attempts=3), Work("step"))
+    for _ in range(3):
+        async with timed.write() as unit:
+            await take(unit, {"step": LEASE}, "a process that dies", 1, first_in_lane())
+        clock.forward(LEASE.total_seconds() + 1)
+        async with timed.write() as unit:
+            await return_expired(unit)
+    job = Told()
+    engine = an_engine(timed, job, backoff=lambda attempt: min(LONGEST_BACKOFF, 2.0**attempt))
+    await engine.drain()
+    assert len(job.ran) == 1, "it was not run: it may be what kills"
+    clock.forward(2 * LONGEST_BACKOFF)
+    await engine.drain()
+    assert len(job.ran) == 2, "then once more"
 
 
 @pytest.mark.parametrize(

@@ -195,16 +195,16 @@ async def test_an_engine_that_is_cancelled_hands_back_too(store: SqlStore) -> No
     assert await rows(store, "state", "owner") == [("ready", "")]
 
 
-async def test_a_row_that_kills_its_process_ends_before_people(timed: SqlStore, clock: Clock) -> None:
-    job = Told()
-    await put(timed, Work("step", max_attempts=2))
+async def test_an_effect_that_kills_its_process_ends_before_people(timed: SqlStore, clock: Clock) -> None:
+    world = World()
+    await put(timed, Work("reply", {"text": "Sorry"}, max_attempts=2))
     for _ in range(2):
         await taken(timed, "dead")
-        clock.forward(11)
+        clock.forward(61)
         async with timed.write() as unit:
             await queue.return_expired(unit)
-    await an_engine(timed, job).drain()
-    assert job.ran == []
+    await an_engine(timed, effect=world).drain()
+    assert world.sent == []
     assert await rows(timed, "state", "last_error") == [("parked", "none of 2 attempts came to an end")]
 
 
