@@ -153,7 +153,7 @@ def digest(
 @cli.command()
 def export(
     client: str,
-    out: Annotated[Path, typer.Option(help="A file ending in .csv or .jsonl.")],
+    out: Annotated[Path, typer.Option(help="A file ending in .csv, .xlsx or .jsonl.")],
     config: ConfigPath = DEFAULT,
     since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,

@@ -1,4 +1,4 @@
-"""One row a round, with the columns of contract §8, as .csv or .jsonl."""
+"""One row a round, with the columns of contract §8, as .csv, .xlsx or .jsonl."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import csv
 import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -47,10 +46,8 @@ class UnknownFormat(ValueError):
 
 def check_name(path: Path) -> None:
     """Raises UnknownFormat. To be asked before anything is read."""
-    if path.suffix == ".xlsx":
-        raise UnknownFormat(f"{path.name}: .xlsx is not built yet; end the name in .csv or .jsonl")
     if path.suffix not in SINKS:
-        raise UnknownFormat(f"{path.name}: end the name in .csv or .jsonl")
+        raise UnknownFormat(f"{path.name}: end the name in {ENDINGS}")
 
 
 # rows
@@ -223,8 +220,7 @@ async def write(path: Path, lines: AsyncIterable[Line], progress: Progress = lam
     """Write the rows as they come; returns how many. The file is there whole or not at all. Raises UnknownFormat."""
     check_name(path)
     count = 0
-    with _whole_file(path) as file:
-        put = SINKS[path.suffix](file)
+    with _whole(path) as part, SINKS[path.suffix](part) as put:
         async for line in lines:
             put(line)
             count += 1
@@ -235,38 +231,56 @@ async def write(path: Path, lines: AsyncIterable[Line], progress: Progress = lam
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """What cannot be written as UTF-8, half of an emoji for example, becomes a question mark."""
+def _whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
+        part.touch()  # a folder that is not there is told before anything is read
+        yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-Put = Callable[[Line], None]
+Put = Callable[[Line], object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Jsonl:
-    file: TextIO
-
-    def __call__(self, line: Line) -> None:
-        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+def _text(part: Path) -> TextIO:
+    """What cannot be written as UTF-8, half of an emoji for example, becomes a question mark."""
+    return part.open("w", encoding="utf-8", errors="replace", newline="")
 
 
-def _csv(file: TextIO) -> Put:
+@contextmanager
+def _jsonl(part: Path) -> Iterator[Put]:
+    with _text(part) as file:
+        yield lambda line: file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _csv(part: Path) -> Iterator[Put]:
     """RFC 4180: CRLF, quotes doubled."""
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    return lambda line: writer.writerow([cell(line[name]) for name in COLUMNS]) and None
+    with _text(part) as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        yield lambda line: writer.writerow([cell(line[name]) for name in COLUMNS])
 
 
-SINKS: dict[str, Callable[[TextIO], Put]] = {".csv": _csv, ".jsonl": _Jsonl}
+@contextmanager
+def _xlsx(part: Path) -> Iterator[Put]:
+    from bot.reports.sheet import Book  # slow to import, and most exports are none
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+    book = Book("Rounds", COLUMNS, FORMULA)
+    try:
+        yield lambda line: book.put([line[name] for name in COLUMNS])
+    except BaseException:
+        book.drop()
+        raise
+    book.save(part)
+
+
+SINKS: dict[str, Callable[[Path], AbstractContextManager[Put]]] = {".csv": _csv, ".xlsx": _xlsx, ".jsonl": _jsonl}
+ENDINGS = ".csv, .xlsx or .jsonl"
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def cell(value: Any) -> str:
@@ -274,4 +288,4 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text

@@ -14,11 +14,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from bot.config import Config
 from bot.directory import Directory
-from bot.reports.export import rows, write
+from bot.reports.export import UnknownFormat, check_name, rows, write
 from desk.scope import Scope
 from storage.store import open_store
-
-FORMATS = (".csv", ".jsonl")
 
 
 async def export_client(
@@ -30,8 +28,10 @@ async def export_client(
     if not brands:
         print(f"there is no client {client}", file=sys.stderr)
         return 2
-    if out.suffix not in FORMATS:
-        print(f"--out: {out.suffix or 'no ending'}: not built yet; end the name in .csv or .jsonl", file=sys.stderr)
+    try:
+        check_name(out)
+    except UnknownFormat as error:
+        print(f"--out: {error}", file=sys.stderr)
         return 2
     zone = ZoneInfo(brands[0].timezone)
     begin = datetime.combine(since, time(), zone) if since else datetime(2000, 1, 1, tzinfo=UTC)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
@@ -216,7 +217,7 @@ async def test_commands_beside_a_running_desk(tmp_path: Path, monkeypatch: pytes
         run = await ran("digest", "acme", "--date", "2020-02-29")
         assert "29 Feb 2020" in run.out
 
-        for name in ("acme.csv", "acme.jsonl"):
+        for name in ("acme.csv", "acme.jsonl", "acme.xlsx"):
             run = await ran("export", "acme", "--out", tmp_path / name)
             assert (run.status, run.out) == (0, ""), run.err
             assert "1 row" in run.err
@@ -224,10 +225,12 @@ async def test_commands_beside_a_running_desk(tmp_path: Path, monkeypatch: pytes
         line = json.loads((tmp_path / "acme.jsonl").read_text("utf-8"))
         assert list(rows[0]) == list(line), "the same columns"
         assert rows[0]["reply_text"] == line["reply_text"] == "Sorry, Dina"
+        headers, values = load_workbook(tmp_path / "acme.xlsx").worksheets[0].iter_rows(values_only=True)
+        assert dict(zip(headers, values, strict=True)) == {n: None if v == "" else v for n, v in line.items()}
         run = await ran("export", "acme", "--from", "2020-01-01", "--to", "2020-01-31", "--out", tmp_path / "no.csv")
         assert "0 rows" in run.err
         assert not (await w.case(1)).unknown
-        for words in (["acme", "--out", "a.xlsx"], ["acme", "--out", "a"], ["nobody", "--out", "a.csv"]):
+        for words in (["acme", "--out", "a.xls"], ["acme", "--out", "a"], ["nobody", "--out", "a.csv"]):
             assert (await ran("export", *words)).status == 2, words
         assert (await ran("export", "acme", "--out", tmp_path / "none" / "a.csv")).status == 1
 

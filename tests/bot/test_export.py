@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
 
+from bot.reports import sheet
 from bot.reports.export import COLUMNS, Line, UnknownFormat, cell, check_name, rows, write
+from collectors.csv_folder.columns import Columns
+from collectors.csv_folder.sheets import sheet as read_sheet
 from desk import actions as a
 from desk.case import State
 from desk.decide import decide
@@ -286,14 +292,89 @@ async def test_jsonl_has_one_object_a_line_with_its_types(tmp_path: Path) -> Non
     assert second["reply_text"] == "a\nб"
 
 
+def cells(path: Path) -> list[dict[str, Any]]:
+    """The rows of a workbook's first sheet, by their headers."""
+    headers, *found = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+    return [dict(zip(headers, one, strict=True)) for one in found]
+
+
+async def test_a_workbook_has_the_same_columns_and_keeps_the_types(tmp_path: Path) -> None:
+    path, hard = tmp_path / "out.xlsx", 'first, "second"\nthird; Қазақша 😀'
+    kept = {"rating": 1, "tone_score": 0.25, "target_met": True, "found_at": "2026-11-24T08:15:00Z"}
+    count = await write(path, several(line(reply_text=hard, **kept), line()))
+    first, second = cells(path)
+
+    assert count == 2
+    assert list(first) == list(COLUMNS)
+    assert first == line(reply_text=hard, **kept)
+    assert second == line()
+
+
+async def test_a_workbook_without_rows_has_the_headers(tmp_path: Path) -> None:
+    path = tmp_path / "out.xlsx"
+    await write(path, several())
+    (headers,) = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+
+    assert headers == COLUMNS
+
+
+RUN = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1", '=HYPERLINK("https://a.test","x")']
+
+
+@pytest.mark.parametrize("text", [*RUN, "#N/A", "TRUE", "12"])
+async def test_no_text_in_a_workbook_is_run_or_turned_into_something_else(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "out.xlsx"
+    await write(path, several(line(author_name=text)))
+    got = load_workbook(path).worksheets[0].cell(2, COLUMNS.index("author_name") + 1)
+
+    assert (got.value, got.data_type) == (text, "s")
+    assert got.quotePrefix is (text in RUN)
+    assert b"<f>" not in zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml")
+
+
+ODD = {"bell": "a\x07b", "return": "a\r\nb", "no character": "a\uffffb", "like an escape": "_x0041_", "NUL": "a\x00b"}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+async def test_what_xml_does_not_take_is_escaped_as_excel_does(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "out.xlsx"
+    await write(path, several(line(reply_text=text)))
+
+    assert unescape(cells(path)[0]["reply_text"]) == text
+    assert cells(path)[0]["reply_text"] != text
+
+
+async def test_more_rows_than_a_sheet_holds_go_on_in_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "TALLEST", 3)
+    await write(tmp_path / "out.xlsx", several(*(line(case=number) for number in range(5))))
+    book = load_workbook(tmp_path / "out.xlsx")
+
+    assert book.sheetnames == ["Rounds", "Rounds 2", "Rounds 3"]
+    assert [[row[0] for row in one.iter_rows(values_only=True)] for one in book.worksheets] == [
+        ["case", 0, 1],
+        ["case", 2, 3],
+        ["case", 4],
+    ]
+
+
+async def test_a_workbook_is_read_again_by_the_platform_for_files(tmp_path: Path) -> None:
+    texts = ["=1+1", "a\r\nb _x0041_ 😀"]
+    path = tmp_path / "out.xlsx"
+    await write(path, several(*(line(reply_text=text) for text in texts)))
+    table = read_sheet(path.read_bytes(), Columns.named({"text": "reply_text"}), None)
+
+    assert [row.cells["reply_text"] for row in table.rows] == texts
+
+
 async def test_half_an_emoji_does_not_stop_an_export(tmp_path: Path) -> None:
-    for name in ("out.csv", "out.jsonl"):
+    for name in ("out.csv", "out.jsonl", "out.xlsx"):
         assert await write(tmp_path / name, several(line(author_name="\ud83d"))) == 1
+    assert cells(tmp_path / "out.xlsx")[0]["author_name"] == "?"
 
 
-@pytest.mark.parametrize("name", ["out.xlsx", "out", "out.CSV", "out.txt"])
-async def test_an_ending_that_is_not_built_yet_is_a_fault_of_usage(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnknownFormat, match=r"\.csv or \.jsonl"):
+@pytest.mark.parametrize("name", ["out.xls", "out", "out.CSV", "out.txt"])
+async def test_another_ending_is_a_fault_of_usage(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnknownFormat, match=r"end the name in \.csv, \.xlsx or \.jsonl"):
         check_name(tmp_path / name)
     with pytest.raises(UnknownFormat):
         await write(tmp_path / name, several(line()))
@@ -301,22 +382,41 @@ async def test_an_ending_that_is_not_built_yet_is_a_fault_of_usage(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "out.csv"
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.xlsx"])
+async def test_an_export_that_fails_leaves_the_old_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet, "TALLEST", 3)
+    path = tmp_path / name
     path.write_text("old", encoding="utf-8")
 
     async def breaks() -> AsyncIterator[Line]:
-        yield line()
+        for number in range(5):
+            yield line(case=number)
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await write(path, breaks())
-    assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
+    assert [one.name for one in tmp_path.iterdir()] == [name]
     assert path.read_text(encoding="utf-8") == "old"
 
 
-async def test_progress_is_told_now_and_then_and_at_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.xlsx"])
+async def test_a_folder_that_is_not_there_is_told_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    read: list[Line] = []
+
+    async def lines() -> AsyncIterator[Line]:
+        read.append(line())
+        yield read[0]
+
+    with pytest.raises(FileNotFoundError):
+        await write(tmp_path / "none" / name, lines())
+    assert read == []
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.xlsx"])
+async def test_progress_is_told_now_and_then_and_at_the_end(tmp_path: Path, name: str) -> None:
     told: list[int] = []
-    await write(tmp_path / "out.jsonl", several(*[line()] * 120), told.append)
+    await write(tmp_path / name, several(*[line()] * 120), told.append)
 
     assert told == [50, 100, 120]

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from collectors.bluesky import POST, Settings
+from collectors.bluesky import Settings
+from collectors.bluesky.records import POST
 from tests.collectors.wire import NOW
 
 OWN = "did:plc:brand"

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from collectors.bluesky import Bluesky, Settings, record_key
+from collectors.bluesky import Bluesky, Settings
+from collectors.bluesky.records import record_key
 from desk.errors import NeedsLogin, Refused, Retry, Unsure
 from desk.mention import Mention
 from desk.platform import problems

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,111 +13,16 @@ import pytest
 from pydantic import ValidationError
 
 from collectors import csv_folder
-from collectors.csv_folder import CARD, Folder, Settings, connect
+from collectors.csv_folder import CARD, Settings, connect
+from collectors.csv_folder.files import LARGEST
+from collectors.csv_folder.texts import guessed
 from desk.errors import Refused
-from desk.mention import Author, Mention
-from desk.platform import Batch
+from tests.collectors.csv.bench import LONG_AGO, SAID, WHOLE, Bench, flat, said
 from tests.collectors.wire import NOW, now
-
-SINCE = NOW - timedelta(days=2)
-LONG_AGO = NOW - timedelta(hours=1)
-
-
-@dataclass
-class Bench:
-    path: Path
-    folder: Folder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.opens()
-
-    def opens(self, **settings: Any) -> None:
-        self.folder = Folder(Settings(path=self.path, **settings), "bank", "bank-files", now)
-
-    def drop(self, name: str, *lines: str, at: datetime = LONG_AGO, encoding: str = "utf-8") -> Path:
-        return self.drop_bytes(name, "\r\n".join(lines).encode(encoding), at)
-
-    def drop_bytes(self, name: str, data: bytes, at: datetime = LONG_AGO) -> Path:
-        path = self.path / name
-        path.write_bytes(data)
-        os.utime(path, (at.timestamp(), at.timestamp()))
-        return path
-
-    async def poll(self, cursor: str | None = None) -> Batch:
-        return await self.folder.read(cursor, SINCE)
-
-    async def read(self) -> list[Mention]:
-        return (await self.poll()).mentions
-
-    async def only(self, *lines: str, name: str = "a.csv") -> Mention:
-        self.drop(name, *lines)
-        batch = await self.poll()
-        assert batch.note == ""
-        (mention,) = batch.mentions
-        return mention
 
 
 def locked(path: Path, stat: os.stat_result) -> bytes:
     raise PermissionError(13, "Permission denied")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-WHOLE = {
-    "id": "r-1",
-    "url": "https://2gis.kz/almaty/firm/1",
-    "text": "Slow",
-    "published_at": "2026-11-24T08:15:00+05:00",
-    "platform": "2GIS",
-    "kind": "review",
-    "author": {"id": 9, "name": "user_9", "url": "https://2gis.kz/u/9", "followers": 120, "kind": "customer"},
-    "rating": 1,
-    "lang": "ru",
-    "reach": 300,
-    "title": "Never again",
-    "parent": {"id": "p1", "url": "https://2gis.kz/p1"},
-    "place": {"id": "dostyk"},
-    "item": "SKU 7",
-    "media": ["https://2gis.kz/1.jpg", "https://2gis.kz/2.jpg"],
-}
-
-
-def flat(mention: dict[str, Any]) -> dict[str, str]:
-    cells: dict[str, str] = {}
-    for name, value in mention.items():
-        if isinstance(value, dict):
-            cells |= {f"{name}_{part}": str(inner) for part, inner in value.items()}
-        else:
-            cells[name] = " ".join(value) if isinstance(value, list) else str(value)
-    return cells
-
-
-AUTHOR = Author("9", "user_9", "https://2gis.kz/u/9", 120, "customer")
-SAID: dict[str, Any] = {
-    "key": ("bank", "csv", "bank-files", "r-1"),
-    "source": "bank-files",
-    "site": "2gis",
-    "kind": "review",
-    "title": "Never again",
-    "text": "Slow",
-    "rating": 1,
-    "lang": "ru",
-    "published_at": datetime(2026, 11, 24, 3, 15, tzinfo=UTC),
-    "author": AUTHOR,
-    "parent_id": "p1",
-    "parent_url": "https://2gis.kz/p1",
-    "place": "dostyk",
-    "item": "SKU 7",
-    "reach": 300,
-    "media": ("https://2gis.kz/1.jpg", "https://2gis.kz/2.jpg"),
-}
-
-
-def said(mention: Mention) -> dict[str, Any]:
-    return {name: getattr(mention, name) for name in SAID}
 
 
 async def test_a_line_of_json_is_a_mention_as_a_webhook_brings_it(bench: Bench) -> None:
@@ -176,7 +80,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("headers", "separator"), HEADERS)
 def test_a_header_may_hold_another_separator(headers: str, separator: str) -> None:
-    assert csv_folder._guessed(headers + "\n1;2,3;4,5") == separator
+    assert guessed(headers + "\n1;2,3;4,5") == separator
 
 
 async def test_empty_cells_past_the_headers_do_no_harm(bench: Bench) -> None:
@@ -311,7 +215,7 @@ async def test_the_same_row_in_a_later_export_has_the_later_words(bench: Bench) 
 async def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.drop("a.csv", "id,text", "1,Slow")
     first = await bench.poll()
-    monkeypatch.setattr(csv_folder, "_content", locked)
+    monkeypatch.setattr(csv_folder, "content", locked)
     second = await bench.poll(first.cursor)
 
     assert len(first.mentions) == 1
@@ -413,7 +317,7 @@ async def test_a_file_moved_away_while_the_folder_is_read_is_no_missing_folder(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.drop("a.csv", "id,text", "1,Slow")
-    monkeypatch.setattr(csv_folder, "_is_ours", lambda path: path.unlink() is None)
+    monkeypatch.setattr(csv_folder, "is_ours", lambda path: path.unlink() is None)
     batch = await bench.poll()
 
     assert batch.mentions == []
@@ -470,24 +374,24 @@ async def test_a_file_without_a_known_column_says_what_to_set(bench: Bench) -> N
     )
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "B.XLSX", "c.xls", "d.ods"])
-async def test_a_sheet_is_refused_once_with_the_way_out(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(("name", "ending"), [("a.xls", ".xls"), ("B.ODS", ".ods")])
+async def test_another_kind_of_table_is_refused_once_with_the_way_out(bench: Bench, name: str, ending: str) -> None:
     bench.drop(name, "PK")
     first = await bench.poll()
 
-    assert first.note == f"{name}: sheets are not read; save it as .csv (UTF-8)"
+    assert first.note == f"{name}: {ending} is not read; save it as .xlsx or .csv (UTF-8)"
     assert (await bench.poll(first.cursor)).note == ""
 
 
-async def test_a_sheet_does_not_keep_tables_from_being_read(bench: Bench) -> None:
-    bench.drop("a.xlsx", "PK")
+async def test_a_refused_file_does_not_keep_others_from_being_read(bench: Bench) -> None:
+    bench.drop("a.xls", "PK")
     bench.drop("b.csv", "id,text", "1,Slow")
 
     assert [m.key.external_id for m in await bench.read()] == ["1"]
 
 
 async def test_a_file_of_more_than_ten_megabytes_is_refused(bench: Bench) -> None:
-    bench.drop_bytes("a.csv", b"id,text\n" + b"1," + b"x" * csv_folder.LARGEST)
+    bench.drop_bytes("a.csv", b"id,text\n" + b"1," + b"x" * LARGEST)
 
     assert (await bench.poll()).note == "a.csv: larger than 10 MB; split it"
 
@@ -520,7 +424,7 @@ async def test_a_file_that_may_not_be_read_is_told_and_tried_again(
 ) -> None:
     bench.drop("a.csv", "id,text", "1,Slow")
     with monkeypatch.context() as patch:
-        patch.setattr(csv_folder, "_content", locked)
+        patch.setattr(csv_folder, "content", locked)
         first = await bench.poll()
 
     assert first.note == "a.csv: cannot be read (Permission denied)"
@@ -545,13 +449,13 @@ async def test_a_file_in_the_folders_place_is_refused(bench: Bench) -> None:
 
 async def test_files_are_read_beside_the_loop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
-    content = csv_folder._content
+    content = csv_folder.content
 
     def noted(path: Path, stat: os.stat_result) -> bytes:
         threads.append(threading.current_thread())
         return content(path, stat)
 
-    monkeypatch.setattr(csv_folder, "_content", noted)
+    monkeypatch.setattr(csv_folder, "content", noted)
     bench.drop("a.csv", "id,text", "1,Slow")
     await bench.poll()
 
