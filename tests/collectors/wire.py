@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import httpx
 
+from tests.contracts.papers import Papers, papers_of_fake
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 Serve = Callable[[httpx.Request], httpx.Response]
@@ -48,6 +50,13 @@ class Wire:
     serve: Serve
     seen: list[httpx.Request] = field(default_factory=list)
     _faults: list[tuple[When, Fault]] = field(default_factory=list)
+    papers: Papers | None = field(init=False)
+    """What requests are checked by: the platform's own, None where a test breaks the rules on purpose."""
+    strays: list[httpx.Request] = field(default_factory=list)
+    """Requests to servers that the papers do not speak of."""
+
+    def __post_init__(self) -> None:
+        self.papers = papers_of_fake(self.serve)
 
     def fails(self, fault: Fault, when: When = anything) -> None:
         self._faults.append((when, fault))
@@ -60,5 +69,15 @@ class Wire:
 
     def _pass_on(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)
+        self._check(request)
         fault = next((fault for when, fault in self._faults if when(request)), None)
         return fault(request, self.serve) if fault else self.serve(request)
+
+    def _check(self, request: httpx.Request) -> None:
+        if self.papers is None:
+            return
+        if not self.papers.concern(request):
+            self.strays.append(request)
+            return
+        faults = self.papers.faults(request)
+        assert not faults, "a request that the platform's papers forbid: " + "; ".join(faults)

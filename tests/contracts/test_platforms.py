@@ -5,6 +5,7 @@ A new one brings `Fake` in tests/collectors/<its name>/fake.py: a site that can 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ LOCAL = {"csv", "mail"}
 POLLED = [name for name, entry in PLATFORMS.items() if not entry.card.pushed and name not in LOCAL]
 ANSWERED = [name for name in POLLED if PLATFORMS[name].card.can_reply]
 LOOKED = [name for name in ANSWERED if PLATFORMS[name].card.can_look]
+PLACED = {"discourse"}
+"""Their usual links say a place, and only short ones an id."""
+LINKED = {name for name in POLLED if hasattr(import_module(PLATFORMS[name].module), "item")} - PLACED
 
 
 def fake_of(name: str) -> Any:
@@ -72,6 +76,7 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
         platform = PLATFORMS[name].open(fake.settings, "bank", f"bank-{name}", http, now)
         yield Case(fake, wire, platform)
         await platform.close()
+    assert not wire.strays
 
 
 polled = pytest.mark.parametrize("case", POLLED, indirect=True)
@@ -98,6 +103,17 @@ async def test_reading_again_gives_the_same_key_and_fingerprint(case: Case) -> N
     again = next(m for m in await case.read() if m.key.external_id == first.key.external_id)
 
     assert (again.key, again.fingerprint) == (first.key, first.fingerprint)
+
+
+@polled
+async def test_the_address_of_a_mention_leads_to_it(case: Case) -> None:
+    """Else it would stand twice where a person brings its link. Links that carry no id lead nowhere."""
+    mention = await case.mention()
+    entry = PLATFORMS[case.platform.card.name]
+    number = entry.item(case.fake.settings, mention.url)
+
+    assert number == (mention.key.external_id if entry.card.name in LINKED else None)
+    assert entry.item(case.fake.settings, f"https://elsewhere.test/{mention.url}") is None
 
 
 @polled
@@ -211,12 +227,30 @@ async def test_an_answer_in_another_language_is_a_bad_answer_not_silence(case: C
 
 
 @polled
-async def test_wrong_types_are_a_bad_answer(case: Case) -> None:
+async def test_wrong_types_are_a_bad_answer_or_a_record_passed_over_and_told(case: Case) -> None:
     for body in case.fake.wrong_types:
         case.wire.heals()
         case.wire.fails(answers(200, body), getattr(case.fake, "is_list", case.fake.is_api))
-        with pytest.raises(BadAnswer):
-            await case.read()
+        try:
+            batch = await case.platform.read(None, SINCE)
+        except BadAnswer:
+            continue
+        assert batch.mentions == []
+        assert "1 of 1 records cannot be read" in batch.note
+
+
+@polled
+async def test_what_comes_after_a_record_that_cannot_be_read_is_found(case: Case) -> None:
+    unreadable = answers(200, case.fake.wrong_types[1])
+    case.wire.fails(unreadable, getattr(case.fake, "is_list", case.fake.is_api))
+    try:
+        cursor = (await case.platform.read(None, SINCE)).cursor
+    except BadAnswer:
+        pytest.skip("this platform has no lists of single records")
+    case.wire.heals()
+    number = case.fake.publish("Whole")
+
+    assert number in {m.key.external_id for m in await case.read(cursor)}
 
 
 LOST = [httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError]
@@ -286,6 +320,46 @@ async def test_a_deleted_reply_is_gone_and_deleting_it_again_is_success(case: Ca
     await case.platform.delete(mention, posted.external_id)
 
     assert (await case.platform.look(mention)).replies == ()
+
+
+def unreadable(node: Any, words: str) -> Any:
+    """An answer whose records are as they were, save those that hold these words: they are of other types."""
+    if isinstance(node, dict):
+        return {name: unreadable(one, words) for name, one in node.items()}
+    if not isinstance(node, list):
+        return node
+    inner = [unreadable(one, words) for one in node]
+    theirs = [after == before and words in json.dumps(before) for before, after in zip(node, inner, strict=True)]
+    return [
+        {name: {"other": "type"} for name in after} if spoilt and isinstance(after, dict) else after
+        for after, spoilt in zip(inner, theirs, strict=True)
+    ]
+
+
+def spoils(words: str) -> Fault:
+    def fault(request: httpx.Request, serve: Serve) -> httpx.Response:
+        answer = serve(request)
+        if request.method == "DELETE" or not answer.content:
+            return answer
+        return httpx.Response(answer.status_code, json=unreadable(answer.json(), words))
+
+    return fault
+
+
+@looked
+@pytest.mark.parametrize("of", ["mention", "reply"])
+async def test_what_cannot_be_read_is_not_called_gone(case: Case, of: str) -> None:
+    """A reply that is taken for lost is sent a second time, and a case of a deleted mention is given up."""
+    mention = await case.mention("mention-4417")
+    posted = await case.platform.reply(mention, "reply-9023", "k1")
+    case.fails(spoils({"mention": "mention-4417", "reply": "reply-9023"}[of]))
+    try:
+        seen = await case.platform.look(mention)
+    except BadAnswer:
+        return
+
+    assert seen.mention is not None
+    assert [r.external_id for r in seen.replies] == [posted.external_id]
 
 
 @looked
@@ -387,6 +461,8 @@ def test_cards_state_polls_that_can_be_kept() -> None:
         assert card.name == name
         assert card.every >= card.floor > timedelta(0)
         assert card.can_reply or not (card.can_edit or card.can_delete)
+        if card.delete_first:
+            assert (card.one_reply, card.can_delete, card.can_look, card.can_edit) == (True, True, True, False)
 
 
 def test_every_setting_explains_itself() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
 from collectors.http import Ask, Door, Now, in_time, readable, writing_begins_by
+from collectors.links import link_below, only
 from collectors.pages import Item, Page, newest_first
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, tidy
@@ -62,6 +63,11 @@ class Entries(BaseModel):
 
 def said_by_the_book(body: Any) -> tuple[str, str]:
     return body["error"], body["code"]
+
+
+def item(settings: Settings, url: str) -> str | None:
+    """The entry an address leads to, where it is of this book: such a link is answered here, not by hand."""
+    return only(r"([\w-]+)", link_below(settings.api_base, url).fragment)
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Guestbook:

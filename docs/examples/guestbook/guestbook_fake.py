@@ -13,10 +13,22 @@ from pydantic import SecretStr
 from tests.collectors.wire import NOW
 
 KEY = "key-of-the-house"
+TEXT = {"type": "string", "required": True, "minLength": 1, "maxLength": 1_000}
+PAPERS = {
+    "host": "https://book.test",
+    "headers": {"X-Key": {"type": "string", "required": True}},
+    "calls": [
+        {"ask": "GET /entries"},
+        {"ask": "GET /entries/{id}"},
+        {"ask": "PUT /entries/{id}/answer", "body": {"text": TEXT}},
+        {"ask": "DELETE /entries/{id}/answer"},
+    ],
+}
 
 
 class Fake:
     has_stars = False
+    papers = PAPERS
     wrong_types = (b'{"entries": "none"}', b'{"entries": [{"id": 7}]}', b"[]", b'"text"')
 
     def __init__(self) -> None:
