@@ -8,15 +8,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
-from bot import unknown
+from bot import listening, unknown
 from bot.build import App
-from bot.http import Check, HookSource, HttpDeps, Listener, http_app
+from bot.directory import SourceConfig
+from bot.http import Check, HookSource, HttpDeps, Knocker, Listener, http_app
 from bot.metrics import Snapshot, snapshot
 from bot.net import way
+from collectors import PLATFORMS
+from collectors.hooks import Heed
 from desk.errors import DeskError
 from storage.database import away
 
@@ -71,6 +75,7 @@ async def connect(app: App) -> Connections:
         telegram = await _telegram(app, made) if app.config.telegram is not None else None
         slack = await _slack(app, made) if app.config.slack else None
         made.notes["work"] = lambda: unknown.note(app)
+        made.listening["platforms"] = lambda stop: listening.listen(app, stop)
         made.listening["unknown work"] = lambda stop: unknown.watch(app, stop)
         await _http(app, made, telegram, slack)
     except BaseException:
@@ -254,6 +259,7 @@ async def _http(app: App, made: Connections, telegram: Any, slack: Any) -> None:
         store=app.store,
         hook=lambda key: _hook(app, key),
         metrics=app.metrics.render,
+        knocker=lambda key: _knocker(app, key),
         checks=made.checks,
         notes=made.notes,
         now=app.now,
@@ -277,6 +283,22 @@ def _hook(app: App, key: str) -> HookSource | None:
     if source is None or source.platform != "webhook" or not isinstance(secret, SecretStr):
         return None
     return HookSource(source.key, source.brand, secret)
+
+
+def _knocker(app: App, key: str) -> Knocker | None:
+    source = app.live.current.source(key)
+    knock = PLATFORMS[source.platform].knock if source is not None else None
+    if source is None or knock is None:
+        return None
+    return Knocker(source.key, partial(knock, source.settings), partial(_to_read, app, source))
+
+
+def _to_read(app: App, source: SourceConfig, heed: Heed) -> list[str]:
+    """Those of the platform's sources that the call names, else the one whose address was called."""
+    if not heed.accounts:
+        return [source.key]
+    alike = [one.key for one in app.live.current.sources() if one.platform == source.platform]
+    return [key for key in alike if (ref := app.sources.ref(key)) and ref.platform.account in heed.accounts]
 
 
 def _database_check(app: App) -> Check:

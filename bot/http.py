@@ -16,9 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.intake import Gate, take_in
 from bot.logs import hidden
-from collectors.webhook import LARGEST, HookError, NothingUsable, Rejected, TooLarge, parse
+from collectors.hooks import Call, Heed, HookError
+from collectors.webhook import LARGEST, NothingUsable, Rejected, TooLarge, parse
 from desk.errors import DeskError
+from desk.polling import knocked
 from desk.ports import Store
+from desk.work import Prio
 
 log = logging.getLogger("replydesk.http")
 
@@ -47,13 +50,23 @@ class HookSource(NamedTuple):
     secret: SecretStr
 
 
+class Knocker(NamedTuple):
+    """A source whose platform calls when something is new. `heed` judges a call, and raises HookError; `to_read`: the
+    sources it is about."""
+
+    key: str
+    heed: Callable[[Call], Heed]
+    to_read: Callable[[Heed], list[str]]
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpDeps:
-    """`hook` finds a pushed source in the configuration in force; `slack` and `telegram` only where they call us.
+    """`hook` finds a pushed source in the configuration in force, `knocker` one whose platform calls when something is
+    new; `slack` and `telegram` only where they call us.
 
     `notes`: what /readyz tells beside the reasons, and is ready all the same.
     """
@@ -61,6 +74,7 @@ class HttpDeps:
     store: Store
     hook: Callable[[str], HookSource | None]
     metrics: Callable[[], Awaitable[bytes]]
+    knocker: Callable[[str], Knocker | None] = lambda key: None
     checks: Mapping[str, Check] = field(default_factory=dict)
     notes: Mapping[str, Check] = field(default_factory=dict)
     now: Callable[[], datetime] = _utc_now
@@ -76,6 +90,7 @@ def http_app(deps: HttpDeps) -> web.Application:
     app.router.add_get("/readyz", edge.ready)
     app.router.add_get("/metrics", edge.metrics)
     app.router.add_post("/hooks/{source}", edge.hook)
+    app.router.add_get("/hooks/{source}", edge.knock, allow_head=False)
     for path, handler in (("/slack/events", deps.slack), ("/telegram", deps.telegram)):
         if handler is not None:
             app.router.add_post(path, handler)
@@ -100,7 +115,7 @@ class _Edge:
     async def hook(self, request: web.Request) -> web.Response:
         source = self.deps.hook(request.match_info["source"])
         if source is None:
-            return _error(404, "no such source")
+            return await self.knock(request)
         try:
             body = await _body(request)
             secret = source.secret.get_secret_value()
@@ -115,6 +130,26 @@ class _Edge:
             return _error(503, "the store is not available; nothing is lost if you send this again")
         log.info("hook %s: %s accepted, %s known, %s rejected", source.key, *counts, len(got.rejected))
         return web.json_response({**counts._asdict(), "rejected": got.rejected}, status=202)
+
+    async def knock(self, request: web.Request) -> web.Response:
+        source = self.deps.knocker(request.match_info["source"])
+        if source is None:
+            return _error(404, "no such source")
+        try:
+            body, at = await _body(request), self.deps.now()
+            heed = source.heed(Call(request.method, request.query, request.headers, body, at))
+            await self._read(source.to_read(heed) if heed.read else [])
+        except HookError as refused:
+            return _refused(source, refused)
+        except AWAY as error:
+            log.error("hook %s: not noted: %s", source.key, type(error).__name__)
+            return _error(503, "the store is not available; nothing is lost if you send this again")
+        return web.Response(text=heed.text, content_type=heed.kind)
+
+    async def _read(self, sources: list[str]) -> None:
+        for source in sources:
+            async with asyncio.timeout(STORE_TIME), self.deps.store.write(Prio.PERSON) as unit:
+                await knocked(unit, source)
 
 
 async def _told(checks: Mapping[str, Check]) -> dict[str, str]:
@@ -155,7 +190,7 @@ class _TooSlow(HookError):
     status = 408
 
 
-def _refused(source: HookSource, refused: HookError) -> web.Response:
+def _refused(source: HookSource | Knocker, refused: HookError) -> web.Response:
     log.warning("hook %s: refused with %s: %s", source.key, refused.status, refused)
     rejected = refused.rejected if isinstance(refused, NothingUsable) else None
     return _error(refused.status, str(refused), rejected)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
+from collectors.hooks import BadSignature, Call, Heed, needs_signature, said, same
 from collectors.http import Answer, Ask, Door, Maker, Now, Verdict, gone, later, lost, needs_login, refused, unsure
 from collectors.settings import SourceSettings
 from desk.errors import DeskError, Refused, Retry
@@ -25,6 +26,9 @@ class MetaSettings(SourceSettings):
     token: SecretStr = Field(title="Page token", description="Long-lived, of the Page or of a system user")
     app_secret: SecretStr | None = Field(
         None, title="App secret", description="Calls are signed with it (appsecret_proof) where the app demands that"
+    )
+    verify_token: SecretStr | None = Field(
+        None, min_length=1, title="Verify token", description="As typed in where the app's webhook is set up"
     )
 
 
@@ -87,6 +91,23 @@ CODES: dict[str, Maker] = {
     "368": blocked,
     "506": unsure,  # the same words stand there already, perhaps ours
 }
+
+
+def knock(settings: MetaSettings, call: Call) -> Heed:
+    """A webhook's event, signed with the app's secret; or Meta's question whether the address is ours."""
+    if call.method == "POST":
+        needs_signature(call, "X-Hub-Signature-256", settings.app_secret)
+        return Heed(accounts=_named(said(call).get("entry")))
+    wanted = settings.verify_token.get_secret_value() if settings.verify_token else ""
+    if call.query.get("hub.mode") != "subscribe" or not same(call.query.get("hub.verify_token", ""), wanted):
+        raise BadSignature("the question lacks the source's verify_token")
+    return Heed(call.query.get("hub.challenge", ""), read=False)
+
+
+def _named(entries: Any) -> frozenset[str]:
+    """The Pages or accounts of an event: an app has one address for all of them."""
+    named = [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return frozenset(str(one) for one in named if one)
 
 
 class Graph:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from standardwebhooks import Webhook
 
+from collectors.hooks import BadSignature, HookError
 from collectors.http import Now, first_fault
 from collectors.manual import NoReply
 from collectors.settings import SourceSettings, web_address
@@ -59,16 +60,6 @@ class Settings(SourceSettings):
         if not key:
             raise ValueError("must not be empty")
         return value
-
-
-class HookError(Exception):
-    """A push that brings nothing; `status` is the HTTP answer. The text is safe to send back."""
-
-    status = 400
-
-
-class BadSignature(HookError):
-    status = 401
 
 
 class TooLarge(HookError):

@@ -15,6 +15,8 @@ from desk.posting import reason
 from desk.receiving import FIRST_DAYS, receive
 from desk.work import LEASES, Prio, Row, Work
 
+KNOCK_GAP = timedelta(seconds=10)
+"""Between two readings that a platform's own notifications ask for, however many come."""
 ALARM_AFTER = 3
 """Polls failed in a row before staff are told, once; a login that ended is told at the first."""
 
@@ -37,6 +39,13 @@ def poll_work(source: str, slot: datetime) -> Work:
         merge_key=f"poll:{source}",
         prio=30,
     )
+
+
+async def knocked(unit: Unit, source: str) -> None:
+    """The platform says that something is new: its source is read at once, and by the clock as ever."""
+    tried_at = (await unit.source(source)).last_try_at
+    soonest = unit.now if tried_at is None else max(unit.now, tried_at + KNOCK_GAP)
+    await unit.enqueue(replace(poll_work(source, soonest), idem=None, run_at=soonest))
 
 
 @dataclass(frozen=True, slots=True)

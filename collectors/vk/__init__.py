@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from collectors.hooks import BadSignature, Call, Heed, said, same
 from collectors.http import Now, in_time, writing_begins_by
+from collectors.links import NUMBER, link_to, only
 from collectors.pages import Cursor as Newest
 from collectors.pages import Item as Dated
 from collectors.pages import Page, joined, newest_first
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from collectors.vk.calls import TITLE, Methods, Params, Said, Token
+from collectors.vk.listening import Listener
 from collectors.vk.reading import Cursor, Reader
 from collectors.vk.shapes import Found, Item, Spot, profile, spoken
 from desk.errors import Gone, NeedsLogin, Refused
@@ -40,6 +43,7 @@ CARD = PlatformCard(
     pace=60,
     grace=timedelta(minutes=3),
     hosts=("vk.com", "vk.ru"),
+    calls="Callback API or Long Poll",
     notes=(
         "Comments are read under the community's 100 newest posts; discussions, goods, photos and videos are not.",
         "Edits are seen for a day under posts of the last two days; a comment deleted without a trace when looked at.",
@@ -67,6 +71,20 @@ class Settings(SourceSettings):
     user_token: SecretStr | None = Field(
         None, title="User token", description="Of a user who manages the community; needed to delete replies"
     )
+    push_secret: SecretStr | None = Field(
+        None, min_length=1, title="Secret of its calls", description="The secret key of the Callback API's server"
+    )
+    confirmation: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z]{1,64}$",
+        title="Confirmation",
+        description="What the server of the Callback API has to answer, as its settings show it",
+    )
+    long_poll: bool = Field(
+        False,
+        title="Long Poll",
+        description="true: wait for its events, where nobody can call the desk; allowed in the community's settings",
+    )
     query: str | None = Field(
         None, min_length=2, title="Search", description="Words to look for in public posts; no search if absent"
     )
@@ -85,8 +103,30 @@ class Made(BaseModel):
     parents: list[int] = Field([], alias="parents_stack")
 
 
+def item(settings: Settings, url: str) -> str | None:
+    """A post's or a comment's; on other walls than the community's only where posts are searched for."""
+    link = link_to(CARD.hosts, url)
+    post = only(rf"/?wall(-?{NUMBER}_{NUMBER})", link.value("w") or link.path) or ""
+    reply, thread = link.value("reply"), link.value("thread")
+    parts = [post, thread, reply] if reply and thread != reply else [post, reply]
+    known = settings.query or post.startswith(f"-{settings.group_id}_")
+    return only(rf"(-?{NUMBER}(?:_{NUMBER}){{1,3}})", "_".join(filter(None, parts))) if known else None
+
+
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> VK:
     return VK(settings, brand, source, http, now)
+
+
+def knock(settings: Settings, call: Call) -> Heed:
+    """An event of the Callback API, or its server's confirmation: `ok` is what VK waits for, else it comes again."""
+    event = said(call)
+    if event.get("group_id") != settings.group_id:
+        raise BadSignature("another community's event")
+    if event.get("type") == "confirmation":
+        return Heed(settings.confirmation or "", read=False)
+    if settings.push_secret is None or not same(str(event.get("secret", "")), settings.push_secret.get_secret_value()):
+        raise BadSignature("the event lacks the source's push_secret")
+    return Heed("ok")
 
 
 class VK:
@@ -101,6 +141,8 @@ class VK:
         self._now = now
         self._methods = Methods(http, settings.api_base, now)
         self._community = Token("community_token", settings.community_token)
+        self.listens = settings.long_poll
+        self._listener = Listener(http, self._methods, settings.group_id, self._community, now)
         self._user = Token("user_token", settings.user_token) if settings.user_token else None
         self._reader = Reader(self._methods, settings.group_id, Token("service_token", settings.service_token), now)
 
@@ -159,6 +201,9 @@ class VK:
 
     def same(self, ours: str, theirs: str) -> bool:
         return _comparable(ours) == _comparable(theirs)
+
+    async def wait(self) -> bool:
+        return await self._listener.wait()
 
     async def close(self) -> None:
         """The HTTP client is shared and belongs to who opened it."""

@@ -106,7 +106,7 @@ class Reader:
         found: list[Item] = []
         for number in range(PAGES):
             listing = await self._comments(spot.owner, Job(spot.post, spot.thread, number * PAGE), "desc")
-            found += listing.read()[0]
+            found += listing.searched()
             if not _goes_on(listing, number * PAGE):
                 break
         ours = [item for item in found if item.author == author and not item.deleted]
@@ -173,7 +173,7 @@ class Reader:
 
     async def _post(self, spot: Spot) -> Found | None:
         listing = await self._list("wall.getById", {"posts": f"{spot.owner}_{spot.post}", "extended": 1})
-        return next((Found(spot, item, listing.people) for item in listing.read()[0] if item.id == spot.post), None)
+        return next((Found(spot, item, listing.people) for item in listing.searched() if item.id == spot.post), None)
 
     async def _comment(self, spot: Spot) -> Found | None:
         try:
@@ -240,7 +240,7 @@ def _trust(listing: Listing, offset: int) -> None:
 
 
 def _among(listing: Listing, spot: Spot) -> Found | None:
-    return next((Found(spot, item, listing.people) for item in listing.read()[0] if item.id == spot.comment), None)
+    return next((Found(spot, item, listing.people) for item in listing.searched() if item.id == spot.comment), None)
 
 
 def _threads(found: Sequence[Found]) -> tuple[list[Found], list[str]]:

@@ -119,6 +119,10 @@ class Listing(BaseModel):
     def read(self) -> tuple[list[Item], str]:
         return readable(self.items, Item, TITLE)
 
+    def searched(self) -> list[Item]:
+        """Those among which one is looked for."""
+        return readable(self.items, Item, TITLE, searched=True)[0]
+
     @property
     def people(self) -> dict[int, str]:
         """Names by id; communities have theirs negative."""

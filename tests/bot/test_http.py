@@ -20,11 +20,14 @@ from sqlalchemy.exc import OperationalError
 from standardwebhooks import Webhook
 
 from bot import http, intake
-from bot.http import HookSource, HttpDeps, Listener, http_app
+from bot.http import HookSource, HttpDeps, Knocker, Listener, http_app
 from bot.metrics import Metrics
+from collectors.hooks import BadSignature, Call, Heed
 from collectors.webhook import LARGEST
 from desk.errors import Broken
 from desk.mention import MentionKey
+from desk.polling import KNOCK_GAP
+from desk.ports import SourceStatus
 from desk.receiving import Receive, StarsOrCheck
 from desk.scope import Scope
 from storage.engine import Engine
@@ -381,6 +384,82 @@ async def test_neither_secret_nor_signature_nor_body_is_logged(
     assert "acme-push" in logged
     for secret in (SECRET.removeprefix("whsec_"), OTHER.removeprefix("whsec_"), "v1,", "words of a stranger"):
         assert secret not in logged
+
+
+# a platform's own calls
+
+
+def _heed(call: Call) -> Heed:
+    if call.query.get("key") != "right":
+        raise BadSignature("no key")
+    return Heed("ok", read=call.method == "POST", accounts=frozenset(call.body.decode().split()))
+
+
+def knocker(key: str) -> Knocker | None:
+    return Knocker(key, _heed, lambda heed: sorted(heed.accounts) or [key]) if key == "acme-vk" else None
+
+
+async def polls(store: SqlStore) -> list[tuple[str, datetime]]:
+    async with store.database.reader.begin() as connection:
+        rows = await connection.execute(select(work).where(work.c.kind == "poll").order_by(work.c.id))
+        return [(row.payload["source"], row.run_at) for row in rows]
+
+
+async def call(edge: TestClient[Any, Any], method: str = "POST", key: str = "right", body: str = "") -> tuple[int, str]:
+    async with edge.request(method, f"/hooks/acme-vk?key={key}", data=body.encode()) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_platform_that_calls_is_read_at_once_and_once(store: SqlStore) -> None:
+    async with client(deps(store, knocker=knocker)) as edge:
+        before = datetime.now(UTC)
+        assert [await call(edge) for _ in range(5)] == [(200, "ok")] * 5
+    [(source, at)] = await polls(store)
+    assert source == "acme-vk"
+    assert at < before + timedelta(seconds=5)
+
+
+async def test_calls_in_a_row_do_not_make_a_source_read_without_a_rest(sqlite: SqlStore) -> None:
+    async with sqlite.write() as unit:
+        await unit.set_source(SourceStatus("acme-vk", last_try_at=unit.now))
+        tried = unit.now
+    async with client(deps(sqlite, knocker=knocker)) as edge:
+        await call(edge)
+    assert await polls(sqlite) == [("acme-vk", tried + KNOCK_GAP)]
+
+
+async def test_a_call_about_several_accounts_reads_each(sqlite: SqlStore) -> None:
+    async with client(deps(sqlite, knocker=knocker)) as edge:
+        await call(edge, body="acme-two acme-three")
+    assert [source for source, _ in await polls(sqlite)] == ["acme-three", "acme-two"]
+
+
+async def test_a_question_of_the_platforms_is_answered_and_nothing_is_read(sqlite: SqlStore) -> None:
+    async with client(deps(sqlite, knocker=knocker)) as edge:
+        assert await call(edge, "GET") == (200, "ok")
+    assert await polls(sqlite) == []
+
+
+async def test_a_call_that_proves_nothing_reads_nothing(sqlite: SqlStore) -> None:
+    async with client(deps(sqlite, knocker=knocker)) as edge:
+        status, _ = await call(edge, key="wrong")
+    assert status == 401
+    assert await polls(sqlite) == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_source_whose_platform_does_not_call_has_no_address(sqlite: SqlStore, method: str) -> None:
+    async with client(deps(sqlite)) as edge:
+        assert (await call(edge, method))[0] == 404
+
+
+async def test_a_call_that_could_not_be_noted_is_to_come_again() -> None:
+    class Away:
+        def write(self, *how: Any) -> Any:
+            raise TimeoutError
+
+    async with client(deps(Away(), knocker=knocker)) as edge:
+        assert (await call(edge))[0] == 503
 
 
 # health

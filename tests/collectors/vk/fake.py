@@ -21,6 +21,7 @@ POST = 40
 READING = {"service-token", "user-token"}
 TOKENS = {
     "wall.get": READING,
+    "groups.getLongPollServer": {"community-token", "user-token"},
     "wall.getById": READING,
     "wall.getComments": READING,
     "newsfeed.search": READING,
@@ -89,6 +90,9 @@ class Network:
         self.last = 100
         self.per_search = 200
         self.refuses_a_missing_start = False
+        self.line: list[str] = []
+        """Events of the Long Poll; the key's number says how often it was asked for."""
+        self.keys = 0
         self.post(POST, -GROUP)
 
     @property
@@ -142,7 +146,28 @@ class Network:
     def error(self, status: int) -> bytes:
         return json.dumps({"error": {"error_code": CODES.get(status, 10), "error_msg": "No."}}).encode()
 
+    def forget_the_line(self) -> None:
+        self.keys, self.line = self.keys + 1, []
+
+    def _check_line(self, request: httpx.Request) -> httpx.Response:
+        asked = dict(request.url.params)
+        assert (request.method, asked["act"]) == ("GET", "a_check")
+        assert 1 <= int(asked["wait"]) <= 90
+        if asked["key"] != f"key-{self.keys}":
+            return httpx.Response(200, json={"failed": 2})
+        begin, end = int(asked["ts"]), len(self.line)
+        if begin > end:
+            return httpx.Response(200, json={"failed": 1, "ts": end})
+        return httpx.Response(200, json={"ts": str(end), "updates": [{"type": t} for t in self.line[begin:]]})
+
+    def _line_server(self, form: Form) -> dict[str, Any]:
+        assert form["group_id"] == str(GROUP)
+        self.keys += 1
+        return {"server": "https://lp.vk.example/wh17", "key": f"key-{self.keys}", "ts": len(self.line)}
+
     def serve(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "lp.vk.example":
+            return self._check_line(request)
         method = request.url.path.removeprefix("/method/")
         assert request.method == "POST"
         assert not request.url.query
@@ -168,6 +193,7 @@ class Network:
     def _methods(self) -> dict[str, Callable[[Form], Any]]:
         return {
             "wall.get": self._wall,
+            "groups.getLongPollServer": self._line_server,
             "wall.getById": self._by_id,
             "wall.getComments": self._comments,
             "newsfeed.search": self._search,

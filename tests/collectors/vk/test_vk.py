@@ -583,3 +583,40 @@ def test_a_faulty_setting_is_named_and_not_quoted(change: dict[str, object], key
         Settings.model_validate({**good, **change})
     assert key in {str(fault["loc"][0]) for fault in caught.value.errors()}
     assert "secret" not in str(caught.value).replace("SecretStr", "")
+
+
+# the Long Poll
+
+
+async def test_it_says_when_something_is_new_and_is_silent_else(bench: Bench) -> None:
+    assert await bench.vk.wait(), "what came before it listened is read"
+    assert not await bench.vk.wait()
+    bench.network.line.append("wall_reply_new")
+    assert await bench.vk.wait()
+    assert not await bench.vk.wait(), "the same event again"
+    assert len(bench.network.asked("groups.getLongPollServer")) == 1
+
+
+async def test_when_the_key_is_over_it_begins_anew_and_what_came_in_between_is_read(bench: Bench) -> None:
+    await bench.vk.wait()
+    bench.network.forget_the_line()
+    assert [await bench.vk.wait() for _ in range(3)] == [False, True, False]
+    assert len(bench.network.asked("groups.getLongPollServer")) == 2
+
+
+async def test_events_that_vk_no_longer_has_are_read(bench: Bench) -> None:
+    bench.network.line += ["wall_post_new", "wall_reply_new"]
+    await bench.vk.wait()
+    bench.network.line.clear()
+    assert [await bench.vk.wait() for _ in range(2)] == [True, False]
+
+
+async def test_a_community_token_that_ended_is_a_login_that_ended(bench: Bench) -> None:
+    vk = bench.connected(bench.network.settings.model_copy(update={"community_token": SecretStr("old")}))
+    with pytest.raises(NeedsLogin, match="community_token"):
+        await vk.wait()
+
+
+def test_it_listens_where_the_settings_say_so(bench: Bench) -> None:
+    assert not bench.vk.listens
+    assert bench.connected(bench.network.settings_with(long_poll=True)).listens
