@@ -20,13 +20,14 @@ from bot.privacy import NotBack, NotPolled, erase_what_is_due, marks_of
 from bot.rounds import KEEP_DONE, Rounds
 from bot.sources import Sources
 from collectors.http import client
+from collectors.readback import PageReader
 from desk.answering import Answering, Digest
 from desk.clockwork import Warnings
 from desk.errors import Broken
 from desk.hearing import Hear, Hearing
 from desk.polling import Poll
 from desk.ports import Chat, Done, Effect, Job, Probe, Unit, Verdicts
-from desk.posting import DeleteReply, Post, Publish, Watch
+from desk.posting import DeleteReply, Post, Publish, ReadPage, Watch
 from desk.receiving import Receive
 from desk.service import Desk
 from desk.showing import Answer, Breaches, Draw, File, Open, SayIt, Shows, Summary
@@ -180,11 +181,12 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     rounds = Rounds(store, lambda: live.current, now)
     app = App(config, live, store, desk, hearing, sources, rounds, metrics, now, parts.minute, stack=stack)
     app.messengers.update(parts.chats or {})
-    app.engine = Engine(store, _jobs(app), _effects(app), probe=parts.probe, scale=parts.scale, settled=metrics.settled)
+    jobs, effects = _jobs(app, PageReader(http)), _effects(app)
+    app.engine = Engine(store, jobs, effects, probe=parts.probe, scale=parts.scale, settled=metrics.settled)
     return app
 
 
-def _jobs(app: App) -> dict[str, Job]:
+def _jobs(app: App, pages: PageReader) -> dict[str, Job]:
     def directory() -> Directory:
         return app.live.current
 
@@ -200,6 +202,7 @@ def _jobs(app: App) -> dict[str, Job]:
         "suggest": Suggest(store, directory, drafter),
         "publish": Publish(store, directory, sources.of),
         "watch": Watch(store, directory, sources.of),
+        "read_page": ReadPage(store, directory, pages.shows),
         "digest": Digest(directory),
         "housekeeping": Housekeeping(store, lambda: app.live.config),
     }

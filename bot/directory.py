@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from bot import config as c
 from collectors import PLATFORMS
-from collectors.manual import MANUAL
-from collectors.settings import SourceSettings
+from collectors.manual import MANUAL, card_of_site
+from collectors.settings import CommonSettings
 from desk.people import Person, Side
 from desk.ports import Client
 from desk.rules import Rules, Sla, Step
@@ -24,7 +24,7 @@ class SourceConfig(NamedTuple):
     key: str
     brand: str
     platform: str
-    settings: SourceSettings
+    settings: CommonSettings
     every: timedelta
 
     @property
@@ -189,6 +189,7 @@ def _rules(config: c.Config, client: c.Client, brand: c.Brand, people: tuple[Per
         posting=config.desk.posting,
         ai=config.ai is not None and client.ai,
         account=brand.signature or brand.name,
+        site=card_of_site,
     )
 
 

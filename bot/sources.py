@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
 from bot.directory import Directory, SourceConfig
-from collectors import open_platform, recognise
+from collectors import PLATFORMS, open_platform
 from collectors.login import Tokens
 from desk.mention import Mention, MentionKey
 from desk.platform import Platform
@@ -47,14 +45,16 @@ class Sources:
         return self._platform(here[0]) if here else None
 
     def recognise(self, brand: str, url: str) -> tuple[MentionKey, str] | None:
-        """The mention an address leads to on one of the brand's own platforms, with its source; None: by hand."""
-        name = recognise(url)
-        source = next((s for s in self._directory().sources() if (s.brand, s.platform) == (brand, name)), None)
-        number = _external_id(url)
-        if source is None or not number:
-            return None
-        account = self._platform(source).account
-        return MentionKey(brand, source.platform, account, number), source.key
+        """The mention an address leads to on one of the brand's own platforms, with its source; None: by hand.
+
+        By hand also where it may be that of several accounts: the wrong one would answer in its own name, or cannot.
+        """
+        ours = [source for source in reversed(self._directory().sources()) if source.brand == brand]
+        found = {self._key(source, number): source.key for source in ours if (number := _item(source, url))}
+        return next(iter(found.items())) if len(found) == 1 else None
+
+    def _key(self, source: SourceConfig, number: str) -> MentionKey:
+        return MentionKey(source.brand, source.platform, self._platform(source).account, number)
 
     def _platform(self, config: SourceConfig) -> Platform:
         known = self._open.get(config.key)
@@ -74,9 +74,5 @@ def _stands_on(source: SourceConfig, key: MentionKey) -> bool:
     return (source.brand, source.platform) == (key.brand, key.platform)
 
 
-def _external_id(url: str) -> str:
-    """The id of one item in an address: Play's reviewId, WordPress's #comment-7."""
-    parts = urlsplit(url)
-    by_query = parse_qs(parts.query).get("reviewId", [""])[0]
-    by_fragment = re.search(r"(?:comment|review)-(.+)$", parts.fragment)
-    return by_query or (by_fragment.group(1) if by_fragment else "")
+def _item(source: SourceConfig, url: str) -> str | None:
+    return PLATFORMS[source.platform].item(source.settings, url)

@@ -13,8 +13,9 @@ from desk.platform import Platform, PlatformCard
 if TYPE_CHECKING:
     import httpx
 
+    from collectors.hooks import Call, Heed
     from collectors.login import Tokens
-    from collectors.settings import SourceSettings
+    from collectors.settings import CommonSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,23 @@ class Entry:
         return cast(PlatformCard, self._part("CARD"))
 
     @property
-    def settings(self) -> type[SourceSettings]:
-        return cast("type[SourceSettings]", self._part("Settings"))
+    def settings(self) -> type[CommonSettings]:
+        return cast("type[CommonSettings]", self._part("Settings"))
 
     @property
     def open(self) -> Callable[..., Platform]:
         return cast(Callable[..., Platform], self._part("connect"))
+
+    @property
+    def knock(self) -> Callable[[CommonSettings, Call], Heed] | None:
+        """Takes the platform's own notifications, where it has any."""
+        found = getattr(import_module(self.module), "knock", None)
+        return cast("Callable[[CommonSettings, Call], Heed] | None", found)
+
+    def item(self, settings: CommonSettings, url: str) -> str | None:
+        """The id of the source's own item that an address leads to; None also where links carry no ids."""
+        known: Callable[[CommonSettings, str], str | None] | None = getattr(import_module(self.module), "item", None)
+        return known(settings, url) if known else None
 
     def _part(self, name: str) -> Any:
         return getattr(import_module(self.module), name)
@@ -85,7 +97,7 @@ def known(name: str) -> bool:
 
 def open_platform(
     name: str,
-    settings: SourceSettings,
+    settings: CommonSettings,
     brand: str,
     source_key: str,
     http: httpx.AsyncClient,
@@ -99,14 +111,8 @@ def open_platform(
     """
     from collectors.http import through
 
-    proxy = None if settings.proxy is None else settings.proxy.get_secret_value()
+    own = getattr(settings, "proxy", None)
+    proxy = None if own is None else own.get_secret_value()
     entry = PLATFORMS[name]
     kept = {"tokens": tokens} if entry.keeps_tokens else {}
     return entry.open(settings, brand, source_key, through(http, proxy), now, **kept)
-
-
-def recognise(url: str) -> str | None:
-    """The platform, or the site posted by hand, that a link belongs to; None where its host is not known."""
-    from collectors import manual
-
-    return manual.recognise(url)

@@ -214,7 +214,7 @@ class AppStore:
             found = (await self._login.call(self._door.read, ask)).parse(OneReview)
         except Gone:
             return Look(None)
-        replies, _ = _replies(found.included)
+        replies, _ = _replies(found.included, searched=True)
         seen = self._mention(found.data, replies)
         return Look(seen, seen.replies)
 
@@ -297,9 +297,9 @@ class AppStore:
         )
 
 
-def _replies(included: list[Any]) -> tuple[dict[str, OfficialReply], str]:
+def _replies(included: list[Any], searched: bool = False) -> tuple[dict[str, OfficialReply], str]:
     """Responses that came along, by their ids, and a note on those that cannot be read."""
-    responses, note = readable(included, Response, CARD.title)
+    responses, note = readable(included, Response, CARD.title, searched=searched)
     return {response.id: _official(response) for response in responses}, note
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ CARD = PlatformCard(
     can_delete=True,
     can_look=True,
     one_reply=True,
+    delete_first=True,
     moderated=True,
     links=False,
     every=timedelta(minutes=5),
@@ -37,7 +39,8 @@ CARD = PlatformCard(
     hosts=("avito.ru",),
     notes=(
         "One answer to a review, and only where Avito allows it; its moderators see the answer first.",
-        "An answer cannot be edited. After a refusal by moderators it must be deleted before a new one is sent.",
+        "An answer cannot be edited: the desk deletes the old one, shown or refused by moderators, before it sends the "
+        "next; none stands there until that one is let through, and the approvers are told so.",
         "A deleted review just disappears from the list; Avito gives no single review, so looking pages through it.",
         "That the list is newest first, and that 403 means a tariff without API, is from memory.",
         "A review changed or let through more than three days after it was written may be noticed late.",
@@ -198,7 +201,7 @@ class Avito:
             return Look(None)
         answers = (review.answer,) if review.answer else ()
         url = _link(review)
-        replies = tuple(OfficialReply(str(a.id), tidy(a.text), a.at, url, a.standing) for a in answers)
+        replies = tuple(OfficialReply(str(a.id), tidy(a.text), a.at, url, a.standing, a.why) for a in answers)
         return Look(self._mention(review), replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
@@ -255,15 +258,25 @@ class Avito:
 
     async def _find(self, mention: Mention) -> Review | None:
         """The review as it stands in the list; None where it certainly is not there any more."""
+        nameless = False
+        async for listing in self._down_to(mention.published_at):
+            ours = [record for record in listing.reviews if _is(record, mention.key.external_id)]
+            if ours:
+                return readable(ours, Review, CARD.title, searched=True)[0][0]
+            nameless = nameless or any(map(_is_nameless, listing.reviews))
+        if nameless:
+            raise BadAnswer(f"{CARD.title}: a review in the list has no readable number; it may be this one")
+        return None
+
+    async def _down_to(self, at: datetime | None) -> AsyncIterator[Reviews]:
+        """The list from its newest on, as far down as a review of that time may stand. Raises Refused if too far."""
         offset = 0
         for _ in range(DEEPEST):
             listing = await self._searched(offset)
-            ours = [record for record in listing.reviews if _is(record, mention.key.external_id)]
-            if ours:
-                return readable(ours, Review, CARD.title)[0][0]
+            yield listing
             following = listing.after(offset)
-            if following is None or _past(listing, mention.published_at):
-                return None
+            if following is None or _past(listing, at):
+                return
             offset = following
         raise Refused(f"{CARD.title}: the review is too far down the list to be read again; look at it on the site")
 
@@ -309,9 +322,13 @@ def _is(record: Any, number: str) -> bool:
     return isinstance(record, dict) and str(record.get("id")) == number
 
 
+def _is_nameless(record: Any) -> bool:
+    return not isinstance(record, dict) or not isinstance(record.get("id"), int)
+
+
 def _past(listing: Reviews, at: datetime | None) -> bool:
     """Whether this page lies wholly behind a review of that time. Only a page that is in order tells."""
-    reviews, _ = readable(listing.reviews, Review, CARD.title)
+    reviews, _ = readable(listing.reviews, Review, CARD.title, searched=True)
     in_order = all(newer.at >= older.at for newer, older in pairwise(reviews))
     return at is not None and in_order and all(review.at < at - OVERLAP for review in reviews)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
+from collectors.hooks import Call, Heed, needs_signature
 from collectors.http import (
     Ask,
     Door,
@@ -22,6 +23,7 @@ from collectors.http import (
     wait_seconds,
     writing_begins_by,
 )
+from collectors.links import NUMBER, link_below, only
 from collectors.pages import PAGES, Item, Page, newest_first
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
@@ -52,6 +54,7 @@ CARD = PlatformCard(
     every=timedelta(minutes=5),
     floor=timedelta(minutes=1),
     pace=50,
+    calls="Webhooks",
     notes=(
         "The forum's administrator makes the key, for the brand's account.",
         "20 and 32,000 characters are a forum's usual limits; it may have set others, and then it refuses the reply.",
@@ -67,6 +70,9 @@ class Settings(SourceSettings):
     api_base: WebAddress = Field(title="Address of the forum", description="As visitors see it: https://forum.example")
     api_key: SecretStr = Field(min_length=1, title="API key", description="Made by the forum's administrator")
     api_user: str = Field(min_length=1, title="User", description="User name of the brand's account on the forum")
+    push_secret: SecretStr | None = Field(
+        None, min_length=1, title="Secret of its calls", description="Of the webhook which the administrator sets up"
+    )
     query: str = Field(
         "",
         title="Words",
@@ -75,6 +81,12 @@ class Settings(SourceSettings):
     categories: tuple[int, ...] = Field(
         (), title="Categories", description="Numbers of the categories to read; all that the account sees if absent"
     )
+
+
+def knock(settings: Settings, call: Call) -> Heed:
+    """A webhook's event, or its ping."""
+    needs_signature(call, "X-Discourse-Event-Signature", settings.push_secret)
+    return Heed()
 
 
 class Post(BaseModel):
@@ -180,6 +192,11 @@ CODES: dict[str, Maker] = {
     "rate_limit": slow_down,
     "read_only": read_only,  # a forum under maintenance, which certainly wrote nothing
 }
+
+
+def item(settings: Settings, url: str) -> str | None:
+    """Short links name a post; others its place in a topic, which is no post's id."""
+    return only(rf"/p/({NUMBER})(?:/\d+)?", link_below(settings.api_base, url).path)
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Discourse:

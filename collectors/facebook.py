@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
+from collectors.graph import knock as knock
 from collectors.http import Now, in_time, readable, writing_begins_by
+from collectors.links import NUMBER, Link, link_to, only
 from collectors.pages import joined
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import Gone, Refused
+from desk.errors import Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -30,25 +32,32 @@ CARD = PlatformCard(
     floor=timedelta(minutes=2),
     pace=30,
     hosts=("facebook.com", "fb.com"),
+    calls="Webhooks (object page, field feed)",
     notes=(
         "Own Pages only; the app needs Meta's review for Pages of clients.",
-        "Comments are looked for under the posts of the last 30 days, 50 posts at most.",
+        "Comments are looked for under the newest posts, 50 at most, in each poll; under older ones 50 posts a poll, "
+        "in turn: on a Page with a thousand posts a new comment there is found within two hours, push or no push.",
+        "An edited comment is seen for a day, under an older post not at all; a deleted one when it is to be answered.",
         "Recommendations of a Page are not read: many Pages have them switched off.",
     ),
 )
 
 POSTS, COMMENTS, PAGES = 25, 50, 2
 BACK = timedelta(days=30)
-"""Posts older than this are not looked at: each poll would read the whole Page."""
+"""Posts older than this are looked at in turn: each poll would read the whole Page."""
+OLDER, SHOWN = 50, 10
+"""Of older posts: how many a poll looks at, and the comments that come with each."""
 OVERLAP = timedelta(days=1)
 """Nothing tells of an edited comment: those of a day are compared."""
 ITEM = 200
 """Characters of a post that say what a comment is about. No title: an edited post is no edit of its comments."""
 COMMENT = "id,created_time,message,from,permalink_url,parent{id}"
-FIELDS = (
-    "id,created_time,message,from,permalink_url,"
-    f"comments.filter(stream).order(reverse_chronological).limit({COMMENTS}){{{COMMENT}}}"
-)
+
+
+def _with_comments(most: int) -> str:
+    """Fields of a post that brings its newest comments."""
+    comments = f"comments.filter(stream).order(reverse_chronological).limit({most}){{{COMMENT}}}"
+    return f"id,created_time,message,from,permalink_url,{comments}"
 
 
 class Settings(MetaSettings):
@@ -77,7 +86,47 @@ class Done(BaseModel):
 
 
 class Cursor(BaseModel):
+    """`until`: newest seen. `page`: where the walk through older posts, begun at `begun`, goes on; `walked`: from when
+    on comments under them are new, as the walk before began then."""
+
     until: AwareDatetime
+    walked: AwareDatetime | None = None
+    begun: AwareDatetime | None = None
+    page: str = ""
+
+    def goes_on(self, page: str, begun: datetime) -> Cursor:
+        """With the walk one page further; through the last page it is over."""
+        whole = {"walked": begun, "begun": None} if not page else {"begun": begun}
+        return self.model_copy(update={"page": page, **whole})
+
+
+class Found(NamedTuple):
+    """`items`: posts and comments, each comment with its post. `after`: where the list goes on, "" at its end."""
+
+    items: list[tuple[Node, Node | None]]
+    notes: list[str]
+    after: str
+
+
+def item(settings: Settings, url: str) -> str | None:
+    """Of a comment its post's number and its own; of a post its page's, which links may leave out, and its own."""
+    link = link_to(CARD.hosts, url)
+    page, post = _post(link)
+    comment = link.value("reply_comment_id") or link.value("comment_id")
+    whole = only(rf"/({NUMBER}(?:_{NUMBER})+)/?", link.path)
+    if page.isdecimal() and page != settings.page_id:
+        return None
+    if comment:
+        return only(f"({NUMBER}_{NUMBER})", f"{post}_{comment}")
+    return f"{page}_{post}" if page.isdecimal() and post else whole
+
+
+def _post(link: Link) -> tuple[str, str]:
+    """Its page, by number or name, and its number; "" for what the link does not say, or says in letters."""
+    if link.path in ("/permalink.php", "/story.php"):
+        return link.value("id"), only(f"({NUMBER})", link.value("story_fbid")) or ""
+    page = only(r"/([^/]+)/posts/.*", link.path)
+    return page or "", only(rf"/[^/]+/posts/(?:[^/]+/)?({NUMBER})/?", link.path) or ""
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Facebook:
@@ -96,19 +145,22 @@ class Facebook:
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         start = self._now()
-        until = Cursor.model_validate_json(cursor).until if cursor else since
-        floor = until - OVERLAP if cursor else since
-        found, notes = await self._feed(start, floor)
-        mentions = [self._mention(node, post) for node, post in found if self._is_foreign(node) and node.at >= floor]
-        newest = max([until, *(min(node.at, start) for node, _ in found)])
-        return Batch(mentions, Cursor(until=newest).model_dump_json(), joined(notes))
+        state = Cursor.model_validate_json(cursor) if cursor else Cursor(until=since)
+        state = state.model_copy(update={"walked": state.walked or state.until})
+        floor = state.until - OVERLAP if cursor else since
+        found = await self._feed(start, floor)
+        older, walk = await self._older(state, found.after, start)
+        newest = max([state.until, *(min(node.at, start) for node, _ in found.items)])
+        after = walk.model_copy(update={"until": newest}).model_dump_json(exclude_defaults=True)
+        mentions = [*self._new(found, floor), *self._new(older, state.walked or floor)]
+        return Batch(mentions, after, joined([*found.notes, *older.notes]))
 
     async def look(self, mention: Mention) -> Look:
         try:
             node = await self._node(mention)
         except Gone:
             return Look(None)
-        children, _ = readable(node.comments.data, Node, CARD.title)
+        children, _ = readable(node.comments.data, Node, CARD.title, searched=True)
         ours = sorted((c for c in children if c.by.id == self.account), key=lambda child: child.at)
         return Look(self._mention(node, None, mention), tuple(_official(child) for child in ours))
 
@@ -141,26 +193,48 @@ class Facebook:
         fields = f"{COMMENT},comments.limit({COMMENTS}){{{COMMENT}}}"
         return (await self._graph.get(mention.key.external_id, fields=fields)).parse(Node)
 
-    async def _feed(self, start: datetime, floor: datetime) -> tuple[list[tuple[Node, Node | None]], list[str]]:
-        """Posts of the last weeks and their comments, each with its post."""
-        found: list[tuple[Node, Node | None]] = []
+    def _new(self, found: Found, floor: datetime) -> list[Mention]:
+        return [self._mention(node, post) for node, post in found.items if self._is_foreign(node) and node.at >= floor]
+
+    async def _feed(self, start: datetime, floor: datetime) -> Found:
+        """Posts of the last weeks and their comments."""
+        items: list[tuple[Node, Node | None]] = []
         notes: list[str] = []
-        after: dict[str, str | int] = {}
+        after = ""
         for _ in range(PAGES):
-            listing = (await self._graph.get(f"{self.account}/feed", fields=FIELDS, limit=POSTS, **after)).parse(
-                Listing
-            )
-            posts, note = readable(listing.data, Node, CARD.title)
-            notes.append(note)
-            for post in posts:
-                found.append((post, None))
-                comments, note = await self._comments(post, floor)
-                found += [(comment, post) for comment in comments]
-                notes.append(note)
-            after = {"after": listing.after}
-            if not listing.after or all(post.at < start - BACK for post in posts):
+            page = await self._page(after, POSTS, COMMENTS, floor)
+            items, notes, after = [*items, *page.items], [*notes, *page.notes], page.after
+            if not after or all(node.at < start - BACK for node, post in page.items if post is None):
                 break
-        return found, notes
+        return Found(items, notes, after)
+
+    async def _older(self, state: Cursor, after: str, start: datetime) -> tuple[Found, Cursor]:
+        """One page of the posts behind those, where the last poll left off: old posts get new comments too. What this
+        meets costs nothing that was read before it."""
+        page, begun = (state.page, state.begun or start) if state.page else (after, start)
+        if not page:
+            return Found([], [], ""), state.goes_on("", start)
+        try:
+            found = await self._page(page, OLDER, SHOWN, state.walked or state.until)
+        except Retry as error:
+            return Found([], [error.reason], page), state
+        except (Refused, Gone) as error:
+            # Its mark has grown too old, or the post it named is deleted: the walk begins anew.
+            return Found([], [error.reason], ""), state.model_copy(update={"page": "", "begun": None})
+        return found, state.goes_on(found.after, begun)
+
+    async def _page(self, after: str, most: int, comments: int, floor: datetime) -> Found:
+        """Posts of one page, each followed by its comments."""
+        asked: dict[str, str | int] = {"fields": _with_comments(comments), "limit": most}
+        answer = await self._graph.get(f"{self.account}/feed", **asked, **({"after": after} if after else {}))
+        listing = answer.parse(Listing)
+        posts, note = readable(listing.data, Node, CARD.title)
+        items, notes = list[tuple[Node, Node | None]](), [note]
+        for post in posts:
+            under, note = await self._comments(post, floor)
+            items += [(post, None), *((comment, post) for comment in under)]
+            notes.append(note)
+        return Found(items, notes, listing.after)
 
     async def _comments(self, post: Node, floor: datetime) -> tuple[list[Node], str]:
         """Those that came with the post, and more where all of them are new."""

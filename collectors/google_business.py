@@ -291,7 +291,8 @@ class GoogleBusiness:
         if review.reply is None:
             return ()
         place, reply = f"{location}/{review.id}", review.reply
-        return (OfficialReply(place, original(reply.text), reply.at, self._url(place, review), reply.standing),)
+        text, url = original(reply.text), self._url(place, review)
+        return (OfficialReply(place, text, reply.at, url, reply.standing, fold(reply.violation)),)
 
     def _mention(self, location: str, review: Review) -> Mention:
         place = f"{location}/{review.id}"

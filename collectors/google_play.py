@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
 from collectors.google_auth import ServiceAccount, service_login
 from collectors.http import Ask, Door, Now, first_fault, readable, refused
+from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import Cursor, Item, Page, joined, newest_first
 from collectors.settings import SourceSettings, on_loopback
@@ -163,6 +165,24 @@ def said_by_google(body: Any) -> tuple[str, str]:
     return error.get("message", ""), details[0].get("reason") or error.get("status", "")
 
 
+def item(settings: Settings, url: str) -> str | None:
+    """In the Play Store's address, wherever it has more in it, or in one as the settings' template makes it."""
+    link = link_to(CARD.hosts, url)
+    if link.value("id") == settings.package:
+        return only("([!-~]+)", link.value("reviewId"))
+    before, mark, after = page_of(settings, "\n").partition(quote("\n"))
+    found = only(f"{re.escape(before)}([!-~]+){re.escape(after)}", url) if mark else None
+    return only("([!-~]+)", unquote(found or ""))
+
+
+def page_of(settings: Settings, review: str) -> str:
+    """Where people see a review."""
+    base = settings.api_base or VENDOR
+    template = settings.page or (SANDBOX_LINK if on_loopback(base) else LINK)
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
+    return template.format(origin=origin, package=quote(settings.package), review=quote(review, safe=":"))
+
+
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> GooglePlay:
     return GooglePlay(settings, brand, source, http, now)
 
@@ -182,8 +202,6 @@ class GooglePlay:
         self._login = service_login(account, SCOPE, login, now, CARD.title)
         base = settings.api_base or VENDOR
         self._reviews = f"{base}/androidpublisher/v3/applications/{quote(settings.package, safe='')}/reviews"
-        self._link = settings.page or (SANDBOX_LINK if on_loopback(base) else LINK)
-        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         gap = self._gap(Cursor.of(cursor, since), self._now()) if cursor else ""
@@ -202,7 +220,7 @@ class GooglePlay:
         ask = Ask("POST", f"{self._address(mention)}:reply", json={"replyText": text})
         result = (await self._login.call(self._door.write, ask)).parse(ReplyAnswer).result
         at = result.edited.at if result.edited else self._now()
-        return Posted(mention.key.external_id, at, self._url(mention.key.external_id))
+        return Posted(mention.key.external_id, at, page_of(self._settings, mention.key.external_id))
 
     async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
         return await self.reply(mention, text, "")
@@ -227,10 +245,6 @@ class GooglePlay:
     def _address(self, mention: Mention) -> str:
         return f"{self._reviews}/{quote(mention.key.external_id, safe='')}"
 
-    def _url(self, review: str) -> str:
-        package = quote(self._settings.package)
-        return self._link.format(origin=self._origin, package=package, review=quote(review, safe=":"))
-
     def _mention(self, review: Review) -> Mention | None:
         said = review.said
         if said is None:
@@ -246,7 +260,7 @@ class GooglePlay:
             rating=said.stars,
             lang=said.lang,
             author=Author(name=tidy(review.author)),
-            url=self._url(review.id),
+            url=page_of(self._settings, review.id),
             published_at=said.modified.at,
             last_modified_only=True,
             replies=review.replies,

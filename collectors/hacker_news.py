@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors.http import Ask, Door, Now, readable
+from collectors.links import NUMBER, link_to, only
 from collectors.manual import NoReply
 from collectors.pages import Cursor, Item, Page, newest_first
 from collectors.settings import SourceSettings
@@ -98,6 +99,11 @@ class Answered(BaseModel):
 
 def said_by_algolia(body: Any) -> tuple[str, str]:
     return body["message"], str(body["status"])
+
+
+def item(settings: Settings, url: str) -> str | None:
+    link = link_to(CARD.hosts, url)
+    return only(f"({NUMBER})", link.value("id")) if link.path == "/item" else None
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> HackerNews:

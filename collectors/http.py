@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -32,6 +34,11 @@ REDIRECTS = {301, 302, 303, 307, 308}
 
 SECRET = re.compile(r"authorization|token|key$|secret|password|signature|assertion", re.IGNORECASE)
 """Names of headers and fields that carry credentials."""
+
+FIELD = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+"""A field's name; what is a key and yet looks otherwise may be somebody's number or name."""
+
+log = logging.getLogger("replydesk.collectors")
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -96,10 +103,22 @@ class Ask:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown, nor leave for another server: credentials in headers, query and form."""
-        fields = [*self.headers.items(), *(self.params or {}).items(), *(self.form or {}).items()]
+        """What must not be shown, nor leave for another server: credentials in headers, query, form and JSON."""
+        fields = [*self.headers.items(), *(self.params or {}).items(), *(self.form or {}).items(), *_leaves(self.json)]
         named = (str(value) for name, value in fields if SECRET.search(name))
         return [word for value in named for word in value.split() if len(word) > len("Bearer")]
+
+
+def _leaves(body: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Each value of a JSON body under its name; what lies inside a field that is named as a secret is one too."""
+    if isinstance(body, Mapping):
+        for key, inner in body.items():
+            yield from _leaves(inner, name if SECRET.search(name) else str(key))
+    elif isinstance(body, list | tuple):
+        for inner in body:
+            yield from _leaves(inner, name)
+    else:
+        yield name, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +303,10 @@ class Door:
         )
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
-            body = await _body(response)
+            content = await body(response)
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers, body, str(request.url), mode, self._title)
+        return Answer(response.status_code, response.headers, content, str(request.url), mode, self._title)
 
     def _judge(self, answer: Answer, ask: Ask) -> DeskError:
         message, code = self._said(answer)
@@ -346,18 +365,18 @@ WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate"
 """zlib's name for each packing that is understood (RFC 9110 §8.4.1)."""
 
 
-async def _body(response: httpx.Response) -> bytes:
-    """Unpacked here and not by the client, which unpacks a whole piece before it can be counted."""
+async def body(response: httpx.Response, most: int = LARGEST) -> bytes:
+    """Unpacked here and not by the client, which unpacks a whole piece before it can be counted. Raises TooBig."""
     declared = response.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > LARGEST:
+    if declared.isdigit() and int(declared) > most:
         raise TooBig(int(declared) // MEGABYTE)
     unpack = _unpacking(response.headers.get("content-encoding", "").strip().lower())
-    body = bytearray()
+    content = bytearray()
     async for piece in cast(httpx.AsyncByteStream, response.stream):
-        body += unpack(piece, LARGEST + 1 - len(body))
-        if len(body) > LARGEST:
-            raise TooBig(-(-len(body) // MEGABYTE))
-    return bytes(body)
+        content += unpack(piece, most + 1 - len(content))
+        if len(content) > most:
+            raise TooBig(-(-len(content) // MEGABYTE))
+    return bytes(content)
 
 
 def _unpacking(packing: str) -> Callable[[bytes, int], bytes]:
@@ -406,10 +425,12 @@ def first_fault(error: ValidationError) -> str:
     return f"{where}: {said}" if where else said
 
 
-def readable(raw: list[Any], shape: type[M], title: str) -> tuple[list[M], str]:
-    """Records that are as promised, and a note on those that are not: one bad record harms only itself.
+def readable(raw: list[Any], shape: type[M], title: str, *, searched: bool = False) -> tuple[list[M], str]:
+    """Records that are as promised, and a note on those that are not: one bad record harms only itself, also where it
+    is the only one.
 
-    Raises BadAnswer when none of them is readable.
+    Raises BadAnswer when none of several is readable. `searched`: something is looked for among them, and must not be
+    called gone; then a single one is enough.
     """
     good, faults = [], []
     for record in raw:
@@ -417,11 +438,26 @@ def readable(raw: list[Any], shape: type[M], title: str) -> tuple[list[M], str]:
             good.append(shape.model_validate(record))
         except ValidationError as error:
             faults.append(first_fault(error))
-    if faults and not good:
+            _log_once(title, faults[-1], _kinds(record))
+    if faults and not good and (searched or len(raw) > 1):
         raise BadAnswer(f"{title}: answered something else than its papers say: {faults[0]}")
     if not faults:
         return good, ""
     return good, f"{title}: {len(faults)} of {len(raw)} records cannot be read ({faults[0]})"
+
+
+@lru_cache(maxsize=256)
+def _log_once(title: str, fault: str, kinds: str) -> None:
+    """For whoever mends the reading. A poll meets the same record for days: one line is enough."""
+    log.warning("%s: a record cannot be read (%s); it holds %s", title, fault, kinds)
+
+
+def _kinds(record: Any, depth: int = 2) -> str:
+    """What a record is made of, without what it says: that may be about people. Names of fields are the platform's."""
+    if not isinstance(record, dict) or not depth:
+        return type(record).__name__
+    named = (f"{key}: {_kinds(value, depth - 1)}" for key, value in record.items() if FIELD.fullmatch(str(key)))
+    return f"{{{', '.join(named)}}}"[:QUOTED]
 
 
 def _seconds(value: str, _now: datetime) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, BaseModel, Field
 
 from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
+from collectors.graph import knock as knock
 from collectors.http import Now, in_time, readable, writing_begins_by
 from collectors.pages import joined
 from collectors.text import fold, scrubbed, tidy
@@ -30,11 +31,12 @@ CARD = PlatformCard(
     floor=timedelta(minutes=2),
     pace=30,
     hosts=("instagram.com",),
+    calls="Webhooks (object instagram, field comments)",
     notes=(
         "Professional accounts only; the app needs Meta's review for accounts of clients.",
         "Comments are looked for under the 50 newest media; stories and live videos are not read.",
         "A reply cannot be edited, and to a reply it lands under the comment at the top.",
-        "Mentions in other people's media come by webhook only, which is not built.",
+        "Mentions in other people's media come by webhook only, and are not read.",
     ),
 )
 
@@ -114,7 +116,7 @@ class Instagram:
             top = await self._top(mention)
         except Gone:
             return Look(None)
-        replies, _ = readable(top.replies.data, Comment, CARD.title)
+        replies, _ = readable(top.replies.data, Comment, CARD.title, searched=True)
         here = next((c for c in (top, *replies) if c.id == mention.key.external_id), None)
         if here is None:
             return Look(None)

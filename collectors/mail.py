@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from collectors.http import Now
 from collectors.manual import NoReply, recognise
 from collectors.net import ssl_context
-from collectors.settings import SourceSettings, on_loopback
+from collectors.settings import CommonSettings, on_loopback
 from collectors.text import fold, plain, tidy
 from desk.errors import NeedsLogin, Refused, Retry
 from desk.mention import Author, Mention, MentionKey
@@ -50,7 +50,7 @@ LARGEST = 1024 * 1024
 """Bytes of a letter that are read: words come before pictures."""
 
 
-class Settings(SourceSettings):
+class Settings(CommonSettings):
     host: str = Field(pattern=r"^[\w.:-]+$", title="IMAP server", description="imap.example.com")
     port: int = Field(993, ge=1, le=65_535, title="Port", description="993 unless the provider says otherwise")
     user: str = Field(min_length=1, title="User", description="Mostly the whole address")

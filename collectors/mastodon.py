@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from collectors.graphemes import graphemes
 from collectors.http import Ask, Door, Maker, Now, in_time, needs_login, readable, writing_begins_by
+from collectors.links import NUMBER, link_below, only
 from collectors.pages import joined
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, plain, scrubbed, tidy
@@ -162,6 +163,13 @@ def said_by_mastodon(body: Any) -> tuple[str, str]:
     return f"{body['error']} {body.get('error_description') or ''}", body["error"]
 
 
+def item(settings: Settings, url: str) -> str | None:
+    """As seen on the brand's own server: on its author's, a post has another number."""
+    path = link_below(settings.api_base, url).path
+    shown = only(rf"/(?:web/|deck/)?@[\w.-]+(?:@[\w.-]+)?/({NUMBER})/?", path)
+    return shown or only(rf"/(?:users/[\w.-]+|web)/statuses/({NUMBER})/?", path)
+
+
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Mastodon:
     return Mastodon(settings, brand, source, http, now)
 
@@ -194,7 +202,7 @@ class Mastodon:
             answer = await self._door.read(self._ask("GET", f"{_path(mention.key.external_id)}/context"))
         except Gone:
             return Look(None)
-        below, _ = readable(answer.parse(Context).descendants, Status, CARD.title)
+        below, _ = readable(answer.parse(Context).descendants, Status, CARD.title, searched=True)
         ours = [s for s in below if s.account.id == me and s.parent == status.id]
         return Look(self._mention(status), tuple(_official(s) for s in sorted(ours, key=lambda s: s.at)))
 

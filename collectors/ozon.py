@@ -24,6 +24,7 @@ from collectors.http import (
     refused,
     unsure,
 )
+from collectors.links import link_to, only
 from collectors.pages import Item, Page, newest_first
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
@@ -163,6 +164,10 @@ def said_by_ozon(body: Any) -> tuple[str, str]:
     """The code only where it is one of gRPC's: another 404 may be a proxy's."""
     code = body["code"]
     return body.get("message") or "", str(code) if code in GRPC_CODES else ""
+
+
+def item(settings: Settings, url: str) -> str | None:
+    return only(r"([0-9A-Za-z-]+)", link_to(CARD.hosts, url).value("reviewUuid"))
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Ozon:

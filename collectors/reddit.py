@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field, SecretStr
 
 from collectors.http import Ask, Door, Now, readable
+from collectors.links import link_below, link_to, only
 from collectors.login import OAUTH_CODES, Grant, Login, Pass
 from collectors.manual import NoReply
 from collectors.pages import Item, Page, newest_first
@@ -39,6 +40,7 @@ CARD = PlatformCard(
 VENDOR = "https://oauth.reddit.com"
 LOGIN = "https://www.reddit.com"
 SITE = "https://www.reddit.com"
+SHORT = "https://redd.it"
 AGENT = "python:replydesk:v1 (response desk)"
 """Reddit turns away clients that do not say who they are."""
 LIMIT = 100
@@ -84,6 +86,16 @@ class Listing(BaseModel):
 
 def said_by_reddit(body: Any) -> tuple[str, str]:
     return str(body.get("message") or body["error"]), str(body.get("reason") or body["error"])
+
+
+def item(settings: Settings, url: str) -> str | None:
+    """A post's; comments are not read, nor what stands in another subreddit than the source's."""
+    path = link_to(CARD.hosts, url).path
+    number = only(r"(?:/r/\w+|/user/[\w-]+)?/comments/([0-9a-z]+)(?:/[^/]*)?/?", path)
+    number = number or only(r"/([0-9a-z]+)/?", link_below(SHORT, url).path)
+    named = only(r"/r/(\w+)/.*", path) or settings.subreddit
+    elsewhere = settings.subreddit and named.lower() != settings.subreddit.lower()
+    return f"t3_{number}" if number and not elsewhere else None
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Reddit:

@@ -305,15 +305,17 @@ class RuStore:
                 return _official(found)
         raise BadAnswer(f"{CARD.title}: more than {PAGES * PAGE} answers, this review's are not among the first")
 
-    async def _records(self, path: str, shape: type[M], **params: str | int) -> tuple[list[M], str, int]:
+    async def _records(
+        self, path: str, shape: type[M], searched: bool = True, **params: str | int
+    ) -> tuple[list[M], str, int]:
         """Records, a note on those that cannot be read, and how many there were with them."""
         ask = Ask("GET", f"{self._app}/{path}", params=params)
         raw = (await self._login.call(self._read, ask)).parse(Listing).body
-        return *readable(raw, shape, CARD.title), len(raw)
+        return *readable(raw, shape, CARD.title, searched=searched), len(raw)
 
     async def _list(self, mark: str) -> Page:
         page = int(mark or 0)
-        reviews, note, whole = await self._records("comment", Review, page=page, size=PAGE)
+        reviews, note, whole = await self._records("comment", Review, searched=False, page=page, size=PAGE)
         items = [Item(review.changed or self._now(), self._mention(review)) for review in reviews]
         if whole < PAGE:
             return Page(items, "", note)

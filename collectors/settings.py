@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo
 
 
 def web_address(value: str) -> str:
@@ -32,16 +33,31 @@ def on_loopback(url: str) -> bool:
 WebAddress = Annotated[str, AfterValidator(web_address)]
 
 
-class SourceSettings(BaseModel):
+def _from_config(path: Path, info: ValidationInfo) -> Path:
+    """Relative to the folder of config.toml. It need not exist yet."""
+    folder = getattr(info.context, "folder", None)
+    path = path.expanduser()
+    return folder / path if isinstance(folder, Path) else path
+
+
+FolderPath = Annotated[Path, AfterValidator(_from_config)]
+
+
+class CommonSettings(BaseModel):
     """Fields every source has. A field typed SecretStr is a secret; faults never quote what was given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
-    api_base: WebAddress | None = Field(
-        None, title="Address of the API", description="A server that speaks the same API; the vendor's own if absent"
-    )
     every: timedelta | None = Field(
         None, title="Poll interval", description="Time between two polls; the platform's default if absent"
+    )
+
+
+class SourceSettings(CommonSettings):
+    """Fields of every source that is reached by HTTP, which is nearly all of them."""
+
+    api_base: WebAddress | None = Field(
+        None, title="Address of the API", description="A server that speaks the same API; the vendor's own if absent"
     )
     proxy: SecretStr | None = Field(
         None, title="Proxy", description='http, https or socks5; that of [desk] if absent, "" for none'

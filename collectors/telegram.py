@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from collectors.http import Answer, Ask, Door, Maker, Now, Verdict, gone, later, lost, needs_login, readable, refused
+from collectors.links import NUMBER, link_to, only
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry
@@ -164,6 +165,15 @@ def contested(verdict: Verdict) -> DeskError:
 
 
 CODES: dict[str, Maker] = {"400": bad_request, "401": needs_login, "409": contested, "429": flooded, "500": lost}
+
+
+def item(settings: Settings, url: str) -> str | None:
+    """A private group's link holds its id; a public one's its name, and a channel's comments stand in another chat."""
+    link = link_to(CARD.hosts, url)
+    chat = f"-100{only(rf'/c/({NUMBER})/.*', link.path)}"
+    message = only(rf"/c/{NUMBER}/(?:{NUMBER}/)?({NUMBER})", link.path)
+    ours = chat in map(str, settings.chats) and "comment" not in link.query
+    return f"{chat}/{message}" if ours and message else None
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Telegram:

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from collectors.hooks import Call, Heed, needs_password
 from collectors.http import Ask, Door, Now, readable
+from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, Grant, Login, Pass, Tokens, said_by_oauth
 from collectors.pages import PAGES, joined
 from collectors.settings import SourceSettings
@@ -38,6 +40,7 @@ CARD = PlatformCard(
     floor=timedelta(minutes=1),
     pace=60,
     hosts=("trustpilot.com",),
+    calls="Webhooks",
     notes=(
         "API access is an add-on of paid plans.",
         "A review edited more than two days after it was written is seen when its case is looked at, not before.",
@@ -65,12 +68,24 @@ class Settings(SourceSettings):
         title="Refresh token",
         description="Of a business user's login; the desk keeps the newer ones Trustpilot gives for it",
     )
+    push_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        title="Secret of its calls",
+        description="Password in the address its calls are given: https://any:SECRET@desk.example/hooks/KEY",
+    )
     author: str | None = Field(
         None,
         pattern=ID,
         title="Author of replies",
         description="The business user's id, as on that user's profile page in Trustpilot Business",
     )
+
+
+def knock(settings: Settings, call: Call) -> Heed:
+    """A webhook's events. No signature is documented."""
+    needs_password(call, settings.push_secret)
+    return Heed()
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -139,6 +154,10 @@ def said_by_trustpilot(body: Any) -> tuple[str, str]:
     if "fault" in body:
         return body["fault"]["faultstring"], ""
     return body["message"], str(body.get("errorCode") or "said")
+
+
+def item(settings: Settings, url: str) -> str | None:
+    return only(r"/reviews/([0-9A-Za-z]+)/?", link_to(CARD.hosts, url).path)
 
 
 def connect(

@@ -26,6 +26,7 @@ from collectors.http import (
     unsure,
     writing_begins_by,
 )
+from collectors.links import NUMBER, link_below, only
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Unsure
@@ -135,6 +136,10 @@ class Cursor(BaseModel):
 
 def said_by_wordpress(body: Any) -> tuple[str, str]:
     return html.unescape(body["message"]), body["code"]
+
+
+def item(settings: Settings, url: str) -> str | None:
+    return only(f"comment-({NUMBER})", link_below(settings.api_base, url).fragment)
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> WordPress:
@@ -260,10 +265,10 @@ class WordPress:
                 return found, True, "; ".join(notes)
         return found, False, "; ".join(notes)
 
-    async def _list(self, params: dict[str, str | int]) -> tuple[list[Comment], str, int]:
+    async def _list(self, params: dict[str, str | int], searched: bool = False) -> tuple[list[Comment], str, int]:
         answer = await self._door.read(self._ask("GET", "comments", params))
         raw = answer.parse(list[Any])
-        comments, note = readable(raw, Comment, CARD.title)
+        comments, note = readable(raw, Comment, CARD.title, searched=searched)
         return comments, note, len(raw)
 
     async def _recheck(self, ids: Iterable[int]) -> tuple[list[Comment], set[int]]:
@@ -297,7 +302,7 @@ class WordPress:
         params: dict[str, str | int] = {"parent": parent, "orderby": "date_gmt", "order": "asc", "per_page": PAGE}
         if me.moderates:
             params |= {"author": me.id, "status": "all", "context": "edit"}
-        comments, _, _ = await self._list(params)
+        comments, _, _ = await self._list(params, searched=True)
         return [c for c in comments if c.author == me.id]
 
     async def _withdraw(self, mention: Mention, made: Comment) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
 from collectors.http import Ask, Door, Maker, Now, Verdict, needs_login, readable
+from collectors.links import NUMBER, link_to, only
 from collectors.manual import NoReply
 from collectors.pages import joined
 from collectors.settings import SourceSettings
@@ -125,6 +126,10 @@ def spent(verdict: Verdict) -> DeskError:
 
 
 CODES: dict[str, Maker] = {"usage-capped": spent, "unsupported-authentication": needs_login}
+
+
+def item(settings: Settings, url: str) -> str | None:
+    return only(rf"/(?:\w+|i/web)/status(?:es)?/({NUMBER})(?:/.*)?", link_to(CARD.hosts, url).path)
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> X:

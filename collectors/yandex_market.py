@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
+from collectors.hooks import Call, Heed, needs_password
 from collectors.http import Answer, Ask, Door, Now, in_time, readable, writing_begins_by
 from collectors.pages import joined
 from collectors.settings import SourceSettings
@@ -34,6 +36,7 @@ CARD = PlatformCard(
     pace=16,
     history=timedelta(days=180),
     hosts=("market.yandex.ru", "reviews.yandex.ru"),
+    calls="API notifications",
     notes=(
         "Links (other than to Market), phones and other contacts of the shop are forbidden in replies.",
         "Replies are shown after moderation; an edited one may be moderated again.",
@@ -42,6 +45,7 @@ CARD = PlatformCard(
         "The API names no page of a review: the link leads to the seller's cabinet.",
         "Every comment of a seller's cabinet counts as the brand's own, other sellers' too where Market shows them.",
         "1000 replies and edits an hour.",
+        "That its calls are answered with name, version and time is from memory of its papers.",
     ),
 )
 
@@ -77,6 +81,19 @@ class Settings(SourceSettings):
         title="API key",
         description="Api-Key of the cabinet with access to communication with buyers",
     )
+    push_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        title="Secret of its calls",
+        description="At the end of the address its calls are given: https://desk.example/hooks/KEY?key=SECRET",
+    )
+
+
+def knock(settings: Settings, call: Call) -> Heed:
+    """A notification, or its PING. Market signs none, and wants name, version and time of who takes them."""
+    needs_password(call, settings.push_secret)
+    answer = {"name": "Replydesk", "version": "1.0.0", "time": call.at.isoformat()}
+    return Heed(json.dumps(answer), "application/json")
 
 
 Utc = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
@@ -283,7 +300,7 @@ class YandexMarket:
     async def _feedback(self, mention: Mention) -> Feedback:
         wanted = {"feedbackIds": [_number(mention)]}
         listing = (await self._door.read(self._ask("", wanted, ""))).parse(Result[Feedbacks]).result
-        found, _ = readable(listing.feedbacks, Feedback, CARD.title)
+        found, _ = readable(listing.feedbacks, Feedback, CARD.title, searched=True)
         if found:
             return found[0]
         if mention.published_at is None or mention.published_at < self._now() - PERIOD:

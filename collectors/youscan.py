@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from collectors.hooks import Call, Heed, needs_password
 from collectors.http import Ask, Door, Now, readable
 from collectors.manual import NoReply, recognise
 from collectors.pages import joined
@@ -25,6 +26,7 @@ CARD = PlatformCard(
     every=timedelta(minutes=5),
     floor=timedelta(minutes=1),
     pace=60,
+    calls="Webhook of the topic",
     notes=(
         "Replies are posted by hand on the site a mention comes from.",
         "Mentions come minutes or hours after they were published; edits are not told.",
@@ -73,9 +75,21 @@ LANGUAGES = {
 class Settings(SourceSettings):
     api_key: SecretStr = Field(title="API key", description="Of a user who may view the topic: profile, API")
     topic_id: int = Field(gt=0, title="Topic", description="Its number, as in the address of the topic's page")
+    push_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        title="Secret of its calls",
+        description="Password in the address its calls are given: https://any:SECRET@desk.example/hooks/KEY",
+    )
     own: tuple[str, ...] = Field(
         (), title="Own accounts", description="Names or profile links of the brand; what they write is no mention"
     )
+
+
+def knock(settings: Settings, call: Call) -> Heed:
+    """The topic's webhook: YouScan signs nothing, and any 2xx will do."""
+    needs_password(call, settings.push_secret)
+    return Heed()
 
 
 def _link(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from collectors.google_auth import UserSettings, user_login
 from collectors.http import Ask, Door, Maker, Now, Verdict, gone, later, needs_login, readable, refused
+from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.text import fold, scrubbed, tidy
@@ -176,6 +178,13 @@ def said_by_google(body: Any) -> tuple[str, str]:
     return error.get("message", ""), details[0].get("reason") or error.get("status") or error["code"]
 
 
+def item(settings: Settings, url: str) -> str | None:
+    """A comment's. Whose video it is under, a link says of a channel's posts only."""
+    link = link_to(CARD.hosts, url)
+    elsewhere = only(r"/channel/([^/]+)/.*", link.path) not in (None, settings.channel_id)
+    return None if elsewhere else only(r"([\w-]+(?:\.[\w-]+)?)", link.value("lc"))
+
+
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> YouTube:
     return YouTube(settings, brand, source, http, now)
 
@@ -203,14 +212,15 @@ class YouTube:
         number = mention.key.external_id
         try:
             found = await self._comments({"id": number})
-            thread = await self._comments({"parentId": mention.parent_id or number}) if found else []
+            comment = next((comment for comment in found if comment.id == number), None)
+            thread = await self._comments({"parentId": mention.parent_id or comment.thread}) if comment else []
         except Gone:
             return Look(None)
-        comment = next((comment for comment in found if comment.id == number), None)
         if comment is None:
             return Look(None)
         now = self._mention(comment, [one for one in thread if self._is_own(one)], mention.item)
-        return Look(now, now.replies)
+        # A comment by itself does not say its video; the address it was brought by does.
+        return Look(replace(now, url=mention.url or now.url), now.replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
         thread = mention.parent_id or mention.key.external_id
@@ -260,7 +270,7 @@ class YouTube:
         return replies
 
     async def _comments(self, which: dict[str, str]) -> list[Comment]:
-        return readable(await self._all(which), Comment, CARD.title)[0]
+        return readable(await self._all(which), Comment, CARD.title, searched=True)[0]
 
     async def _all(self, which: dict[str, str]) -> list[Any]:
         found: list[Any] = []

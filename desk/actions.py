@@ -221,12 +221,25 @@ class BecameVisible(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModeratorsRefused(Action):
-    reason: str
+class PageRead(Action):
+    """The page that a person named as that of their reply. `shows`: "seen", "absent", or why it could not be read."""
+
+    url: str
+    shows: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyVanished(Action): ...
+class ModeratorsRefused(Action):
+    """`reason`: as the platform told it, "" where it tells none."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyVanished(Action):
+    """`reason`: of the moderators who took it down, where they told one."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,8 +114,12 @@ class Case:
 
     `sent`: the version the client last saw. `approved_fingerprint`: the mention's text and stars the approvers saw.
     `correcting`: a reply of ours stands and the next text replaces it. `other_reply`: an official reply that is not
-    ours; `replace_agreed`: an approver agreed to post although it is there.
-    `unknown`: the outcome of posting could not be read, staff are asked. `post_at`: when the undo window ends.
+    ours; `replace_agreed`: an approver agreed to post although it is there. `made_room`: a reply that stood was deleted
+    for one that is not shown yet.
+    `unknown`: the outcome of posting could not be read, staff are asked. `failure`: why it was not posted;
+    `by_moderators`: that was the word of the platform's moderators, who may have given no reason. `post_at`: when the
+    undo window ends.
+    `page`: what the page of a reply posted by hand showed (desk.actions.PageRead), "" while nobody looked.
     `before_edit`: text and stars before the author changed them, until somebody acts. `last`: the newest event that
     changed what people see, so never a note.
     """
@@ -138,13 +142,16 @@ class Case:
     correcting: bool = False
     other_reply: OfficialReply | None = None
     replace_agreed: bool = False
+    made_room: bool = False
     unknown: bool = False
     attempt: int = 0
     failure: str = ""
+    by_moderators: bool = False
     before_edit: tuple[str, int | None] | None = None
     mention_deleted_at: datetime | None = None
     reason: str = ""
     thinking: bool = False
+    page: str = ""
     post_at: datetime | None = None
     last: Event | None = None
     lock: int = 0

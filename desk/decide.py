@@ -92,6 +92,8 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
     # being published; also while nobody knows whether it was
     (POSTING, a.ReplyPosted): _t("desk", s.posted, ANSWERED, MODERATED),
     (POSTING, a.PostingRefused): _t("desk", s.refused, FAILED),
+    (POSTING, a.ReplyDeleted): _t("desk", s.room_made, POSTING),
+    (POSTING, a.ReplyStays): _t("desk", s.no_room, FAILED),
     (POSTING, a.OutcomeUnknown): _t("desk", s.outcome_unknown, POSTING),
     (POSTING, a.ItIsPublished): _t("staff", s.it_is_published, ANSWERED),
     (POSTING, a.ItIsNotPublished): _t("staff", s.it_is_not_published, FAILED),
@@ -121,6 +123,7 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
     (ANSWERED, a.DeleteReply): _t("staff", s.delete_reply, ANSWERED),
     (ANSWERED, a.AskToCorrect): _t("client", s.ask_to_correct, IN_WORK),
     (ANSWERED, a.BecameVisible): _t("desk", s.visible, ANSWERED),
+    (ANSWERED, a.PageRead): _t("desk", s.page_read, ANSWERED),
     (ANSWERED, a.ReplyDeleted): _t("desk", s.reply_deleted, IN_WORK),
     (ANSWERED, a.MentionEdited): _t("desk", s.comes_back, NEW),
     (ANSWERED, a.MentionDeleted): _t("desk", s.mention_marked, ANSWERED),
@@ -128,6 +131,7 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
     **{(state, a.Reopen): _t("staff", s.reopen, IN_WORK) for state in sorted(FINISHED)},
     **{(state, a.MentionEdited): _t("desk", s.comes_back, NEW) for state in sorted(FINISHED)},
     (CLOSED, a.BecameVisible): _t("desk", s.visible, CLOSED),
+    (CLOSED, a.PageRead): _t("desk", s.page_read, CLOSED),
     (CLOSED, a.MentionDeleted): _t("desk", s.mention_marked, CLOSED),
     (DISMISSED, a.MentionDeleted): _t("desk", s.mention_marked, DISMISSED),
     # a press that came between our wish to delete a reply and the platform's answer
@@ -146,6 +150,7 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
 
 def decide(case: Case, action: a.Action, now: datetime, rules: Rules) -> Decision:
     """Raises NotAllowed (who), StaleVersion (which version) or NotAllowed("not_now") with what happened instead."""
+    rules = rules.at(case.mention)
     transition = admits(case, type(action), action.who, action.version, rules)
     change = transition.step(case, action, now, rules)
     return _decided(case, change, action, now, rules)

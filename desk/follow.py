@@ -110,15 +110,21 @@ def post(case: Case, rules: Rules) -> Work:
     )
 
 
-def delete_reply(case: Case, external_id: str) -> Work:
+def delete_reply(case: Case, external_id: str, **then: int) -> Work:
+    """`then`: version and attempt that are posted next, where the old reply only makes room for a new one."""
     return Work(
         "delete_reply",
-        {"case": case.id, "reply": external_id},
+        {"case": case.id, "reply": external_id, **then},
         lane=lane(case, "reply"),
         dest=account(case),
         merge_key=f"delete:{case.id}:{external_id}",
         prio=Prio.PERSON,
     )
+
+
+def make_room(case: Case, external_id: str) -> Work:
+    """Ahead of "post" in its lane, which waits until this is done."""
+    return delete_reply(case, external_id, version=case.n, attempt=case.attempt)
 
 
 def watch(case: Case, run_at: datetime, turn: int = 0) -> Work:
@@ -130,6 +136,19 @@ def watch(case: Case, run_at: datetime, turn: int = 0) -> Work:
         group=f"watch:{case.id}",
         run_at=run_at,
         prio=Prio.COSMETIC,
+    )
+
+
+def read_page(case: Case, run_at: datetime) -> Work:
+    """Look once whether a reply posted by hand stands on the page that was named."""
+    return Work(
+        "read_page",
+        {"case": case.id},
+        idem=f"read_page:{case.id}:{len(case.replies)}",
+        group=f"watch:{case.id}",
+        run_at=run_at,
+        prio=Prio.COSMETIC,
+        max_attempts=3,
     )
 
 
@@ -264,6 +283,9 @@ def _turn(old: Case, new: Case, rules: Rules, actor: str) -> list[Work]:
         return []
     if now_.side == "client":
         return [say(new, rules, "client", f"turn_{new.state.value}", called)]
+    if new.state is State.FAILED and new.by_moderators:
+        who, why = rules.card.title, new.failure
+        return [say(new, rules, "staff", "turn_moderators_refused", called, platform=who, reason=why)]
     key = "turn_nobody_approves" if new.state is State.IN_APPROVAL else f"turn_{new.state.value}"
     return [say(new, rules, "staff", key, called, reason=new.failure or new.reason)]
 

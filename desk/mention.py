@@ -38,7 +38,8 @@ Standing = Literal["public", "waiting", "refused"]
 class OfficialReply:
     """An answer by the brand's own account under a mention, as the platform shows it.
 
-    `standing`: "waiting" for the platform's moderators, or "refused" by them; neither is public.
+    `standing`: "waiting" for the platform's moderators, or "refused" by them; neither is public. `reason`: theirs, in
+    the platform's words, where it tells one.
     """
 
     external_id: str
@@ -46,6 +47,7 @@ class OfficialReply:
     at: datetime | None = None
     url: str = ""
     standing: Standing = "public"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

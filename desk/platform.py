@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from desk.mention import Mention, OfficialReply
 
 Unit = Literal["characters", "bytes", "graphemes", "weighted"]
+
+
+class ByHand(NamedTuple):
+    """What a person must know who posts a reply there: `rule_…` in handlers/words.
+
+    `said`: from memory alone, and shown so. `answer_at`: the page where a company answers, "" where none is known.
+    """
+
+    rules: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    answer_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +30,13 @@ class PlatformCard:
 
     `grace`: how long after acceptance a reply may be missing from the list of our replies.
     `every`, `floor`: default and shortest poll interval. `pace`: requests a minute for one account.
-    `one_reply`: the platform keeps a single reply, a second one replaces it.
+    `one_reply`: the platform keeps a single reply, a second one replaces it. `delete_first`: it does so only after the
+    old one was deleted; it must be able to delete and to look.
     `moderated`: its moderators may see a reply before the public does. `links`: replies may hold web addresses.
     `shortest`, `longest`: of a reply in `unit`, counted by `measure` where the unit is the platform's own;
     `bytes_at_most`: a second limit beside it.
-    `hosts`: addresses by which a link is recognised.
+    `hosts`: addresses by which a link is recognised. `calls`: what the platform names its own notifications, where the
+    desk takes them. `by_hand`: shown to staff where no program can reply.
     """
 
     name: str
@@ -33,6 +46,7 @@ class PlatformCard:
     can_delete: bool = False
     can_look: bool = False
     one_reply: bool = False
+    delete_first: bool = False
     pushed: bool = False
     keeps_markup: bool = False
     moderated: bool = False
@@ -48,7 +62,9 @@ class PlatformCard:
     grace: timedelta = timedelta(seconds=30)
     history: timedelta | None = None
     hosts: tuple[str, ...] = ()
+    calls: str = ""
     notes: tuple[str, ...] = ()
+    by_hand: ByHand = field(default_factory=ByHand)
 
 
 MEASURES: dict[Unit, Callable[[str], int]] = {
@@ -150,3 +166,14 @@ class Platform(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A platform that can be waited for. `listens`: this account is."""
+
+    listens: bool
+
+    async def wait(self) -> bool:
+        """Ask what is new, and wait for it a while. True: the source is to be read. Raises desk.errors."""
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,10 @@ WATCHES = tuple(timedelta(minutes=m) for m in (15, 60, 240, 720, 1440))
 
 READS_BEFORE_ASKING = 3
 """How often the platform is read in vain before staff are asked what became of a reply."""
+
+ReadsPage = Callable[[str, str], Awaitable[str]]
+"""(address, text) → "seen", "absent", or why that page cannot be read: `cause_page_…` in handlers/words. Whatever a
+network or a site may do, it answers."""
 
 Platforms = Callable[[Mention], Platform | None]
 """The open account a mention stands under; None: its source is not configured any more."""
@@ -64,7 +68,9 @@ def there_already(case: Case, look: Look, platform: Platform, now: datetime) -> 
 
 
 def _ours(case: Case, reply: OfficialReply, platform: Platform) -> bool:
-    return any(platform.same(r.text, reply.text) for r in case.replies)
+    """Where a reply must be deleted, only one that the approvers knew of: they were shown those that stand."""
+    known = (r for r in case.replies if r.gone_at is None or not platform.card.delete_first)
+    return any(platform.same(r.text, reply.text) for r in known)
 
 
 def _agreed(case: Case, other: OfficialReply) -> bool:
@@ -123,7 +129,7 @@ class Publish:
             return Done()
         stop = against(case, fetched, platform)
         if stop is None:
-            await self._start(unit, case, rules)
+            await self._start(unit, case, rules, fetched.replies)
         elif isinstance(stop, a.OtherReplyFound) and (posted := there_already(case, fetched, platform, unit.now)):
             started = decide(case, a.PostingStarts(), unit.now, rules)
             await apply(unit, started)
@@ -132,8 +138,11 @@ class Publish:
             await apply(unit, decide(case, stop, unit.now, rules))
         return Done()
 
-    async def _start(self, unit: Unit, case: Case, rules: Rules) -> None:
+    async def _start(self, unit: Unit, case: Case, rules: Rules, there: tuple[OfficialReply, ...] = ()) -> None:
+        """`there`: what stands on the platform, all of it ours, agreed to be replaced, or refused by moderators."""
         await apply(unit, decide(case, a.PostingStarts(), unit.now, rules))
+        for old in there if rules.card.delete_first else ():
+            await unit.enqueue(f.make_room(case, old.external_id))
         await unit.enqueue(f.post(case, rules))
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
@@ -271,7 +280,14 @@ class DeleteReply:
         return timedelta()
 
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
+        """A reply that makes room is deleted only while the next one may be posted at once."""
         case = await unit.case(row.payload["case"])
+        if "attempt" in row.payload and not row.sending:
+            rules = self.directory().rules(case.brand, case.mention.key.platform)
+            if rules is None:
+                return Park(f"brand {case.brand} is not configured any more")
+            if (held := await _held(unit, case, rules, row)) is not None:
+                return held
         return Call({"mention": pack(case.mention), "reply": row.payload["reply"]})
 
     async def send(self, row: Row, call: Call) -> None:
@@ -293,7 +309,9 @@ class DeleteReply:
         raise Unsure("deleting again is harmless")
 
     async def unknown(self, unit: Unit, row: Row, error: Exception) -> Verdicts:
-        return Later(unit.now, reason(error))
+        if row.attempts < row.max_attempts:
+            return Later(unit.now, reason(error))
+        return await _settle(unit, row, self.directory(), a.ReplyStays(reason=reason(error)), Done())
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +349,32 @@ class Watch:
         return Later(unit.now + WATCHES[0], reason(error), count=False) if isinstance(error, DeskError) else None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """Job of kind "read_page": one look at the page that a person named as that of their reply."""
+
+    store: Store
+    directory: Callable[[], Directory]
+    shows: ReadsPage
+    lease: timedelta = LEASES["effect"]
+
+    async def fetch(self, row: Row) -> a.PageRead | None:
+        case = await _read(self.store, self.directory(), row.payload["case"])
+        reply = None if case is None else case.reply
+        if reply is None or not reply.url:
+            return None
+        return a.PageRead(url=reply.url, shows=await self.shows(reply.url, reply.text))
+
+    async def apply(self, unit: Unit, row: Row, fetched: a.PageRead | None) -> Verdicts:
+        if fetched is None:
+            return Drop("nothing to look for")
+        return await _settle(unit, row, self.directory(), fetched, Done())
+
+    async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+        """Nothing hangs on it, so nobody is asked to look at it either."""
+        return None if row.attempts < row.max_attempts else Drop(reason(error))
+
+
 def seen(case: Case, look: Look, platform: Platform, now: datetime) -> list[a.Action]:
     """What a look at an answered case tells: the reply visible, changed or vanished; the mention edited or gone."""
     told: list[a.Action] = []
@@ -350,7 +394,8 @@ def _reply_seen(reply: Reply, look: Look, platform: Platform, now: datetime) -> 
         listed = reply.verified and now > reply.posted_at + platform.card.grace
         return [a.ReplyVanished()] if listed and reply.visible_at is not None else []
     if mine.standing == "refused":
-        return [a.ReplyVanished() if reply.visible_at else a.ModeratorsRefused(reason=platform.card.title)]
+        refused = a.ReplyVanished if reply.visible_at else a.ModeratorsRefused
+        return [refused(reason=mine.reason)]
     if not platform.same(reply.text, mine.text):
         return [a.ReplyChanged(text=mine.text)]
     return [a.BecameVisible(at=now)] if reply.visible_at is None and mine.standing == "public" else []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
 
+from desk.mention import Mention
 from desk.people import Person, Side
 from desk.platform import PlatformCard
 
@@ -27,6 +29,8 @@ class Sla(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
+    """`card`: of the platform a mention came by. `site`: that of the site it stands on, None where it is not known."""
+
     client: str
     client_name: str
     brand: str
@@ -45,6 +49,12 @@ class Rules:
     posting: bool = True
     ai: bool = False
     account: str = ""
+    site: Callable[[Mention], PlatformCard | None] = lambda mention: None
+
+    def at(self, mention: Mention) -> Rules:
+        """Where a person posts the reply, the limits are those of the site, whoever brought the mention."""
+        card = None if self.card.can_reply else self.site(mention)
+        return self if card is None else replace(self, card=card)
 
     def room(self, side: Side) -> str:
         return self.staff_room if side == "staff" else self.client_room

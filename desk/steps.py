@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -315,8 +316,10 @@ def posted(case: Case, action: a.ReplyPosted, now: datetime, rules: Rules) -> Ch
         state=State.ANSWERED if post.visible else State.MODERATED,
         replies=(*_replaced(case, rules, now), reply),
         unknown=False,
+        page="",
         correcting=False,
         other_reply=None,
+        made_room=case.made_room and not post.visible,
         failure="",
     )
     stands = stands.stage(posted_at=post.at, **({"visible_at": visible} if visible else {}))
@@ -337,8 +340,21 @@ def _newest(case: Case, **fields: Any) -> tuple[Reply, ...]:
 
 
 def refused(case: Case, action: a.PostingRefused, now: datetime, rules: Rules) -> Change:
-    failed = replace(case, state=State.FAILED, failure=action.reason, unknown=False, post_at=None)
+    failed = replace(case, state=State.FAILED, failure=action.reason, by_moderators=False, unknown=False, post_at=None)
     return Change(failed, _event("refused", version=case.n, reason=action.reason))
+
+
+def room_made(case: Case, action: a.ReplyDeleted, now: datetime, rules: Rules) -> Change:
+    """The old reply went so that the new one can be posted: the case knows that none stands until that is done."""
+    bare = case.made_room or case.reply is not None or case.other_reply is not None
+    gone = replace(case, replies=_newest(case, gone_at=now), other_reply=None, made_room=bare)
+    return Change(gone, _event("reply_deleted"), cancel=(f"watch:{case.id}",), quiet=True)
+
+
+def no_room(case: Case, action: a.ReplyStays, now: datetime, rules: Rules) -> Change:
+    """The old reply stands, so the new one, which waits behind its deletion, is not sent."""
+    failed = replace(case, state=State.FAILED, failure=action.reason, by_moderators=False, post_at=None)
+    return Change(failed, _event("reply_stays", reason=action.reason), cancel=(f"publish:{case.id}",))
 
 
 def outcome_unknown(case: Case, action: a.OutcomeUnknown, now: datetime, rules: Rules) -> Change:
@@ -360,7 +376,7 @@ def it_is_not_published(case: Case, action: a.ItIsNotPublished, now: datetime, r
     """A person's word is a definite no, yet posting again is a press of its own."""
     if not case.unknown:
         raise NotAllowed("still_posting")
-    failed = replace(case, state=State.FAILED, unknown=False, failure="")
+    failed = replace(case, state=State.FAILED, unknown=False, failure="", by_moderators=False)
     event = _event("not_published", version=case.n)
     return Change(failed, event, cancel=(f"publish:{case.id}",), said="did_not_published")
 
@@ -380,16 +396,24 @@ def _by_hand(case: Case, proof: str, now: datetime, rules: Rules) -> Change:
         state=State.ANSWERED,
         replies=(*_replaced(case, rules, now), reply),
         unknown=False,
+        page="",
         failure="",
         other_reply=None,
     )
-    stands = replace(stands, correcting=False).stage(posted_at=now)
+    stands = replace(stands, correcting=False, made_room=False).stage(posted_at=now)
     return Change(
         stands,
         _event("posted_by_hand", version=case.n, proof=proof),
-        (f.watch(stands, now + WATCH_FIRST),),
+        tuple(_looks(stands, now, rules)),
         said="did_post_by_hand",
     )
+
+
+def _looks(case: Case, now: datetime, rules: Rules) -> Iterable[Work]:
+    """Where no platform can be asked, the page itself is looked at, if it is known."""
+    yield f.watch(case, now + WATCH_FIRST)
+    if case.reply is not None and case.reply.url and not rules.card.can_look:
+        yield f.read_page(case, now + WATCH_FIRST)
 
 
 def try_again(case: Case, action: a.TryAgain, now: datetime, rules: Rules) -> Change:
@@ -412,16 +436,31 @@ def visible(case: Case, action: a.BecameVisible, now: datetime, rules: Rules) ->
     if case.reply is None:
         return Change(case, quiet=True)
     seen = _newest(case, visible_at=case.reply.visible_at or action.at, verified=True)
-    shown = replace(case, replies=seen).stage(visible_at=action.at)
+    shown = replace(case, replies=seen, made_room=False).stage(visible_at=action.at)
     if case.state is State.MODERATED:
         shown = replace(shown, state=State.ANSWERED)
     return Change(shown, _event("visible"))
 
 
+def page_read(case: Case, action: a.PageRead, now: datetime, rules: Rules) -> Change:
+    """One more line on what staff have already; a page that shows nothing is no reason to do anything by itself."""
+    if case.reply is None or case.reply.url != action.url:
+        return Change(case, quiet=True)
+    read = replace(case, page=action.shows)
+    lines = tuple(f.draw(case, rules, "staff", slot, Prio.COSMETIC) for slot in (f"v{case.n}", "card"))
+    if action.shows == "seen":
+        seen = _newest(read, visible_at=case.reply.visible_at or now, verified=True)
+        return Change(replace(read, replies=seen).stage(visible_at=now), _event("page_seen"), lines, quiet=True)
+    if action.shows == "absent":
+        return Change(read, _event("page_absent"), lines, quiet=True)
+    return Change(read, _event("page_unread", reason=action.shows), lines, quiet=True)
+
+
 def moderators_refused(case: Case, action: a.ModeratorsRefused, now: datetime, rules: Rules) -> Change:
     """The clock runs on: nothing was ever public."""
     gone = _newest(case, gone_at=now)
-    failed = replace(case, state=State.FAILED, replies=gone, failure=action.reason).in_round(posted_at=None)
+    failed = replace(case, state=State.FAILED, replies=gone, failure=action.reason, by_moderators=True)
+    failed = failed.in_round(posted_at=None)
     return Change(failed, _event("moderators_refused", reason=action.reason), cancel=(f"watch:{case.id}",))
 
 
@@ -473,7 +512,7 @@ def reply_vanished(case: Case, action: a.ReplyVanished, now: datetime, rules: Ru
     if case.reply is None:
         return Change(case, quiet=True)
     gone = replace(case, replies=_newest(case, gone_at=now), correcting=False)
-    told = f.say(case, rules, "staff", "reply_vanished", _called(case, rules))
+    told = f.say(case, rules, "staff", "reply_vanished", _called(case, rules), reason=action.reason)
     return Change(gone, _event("reply_vanished"), (told,))
 
 
@@ -565,6 +604,7 @@ def _new_round(case: Case, why: str, now: datetime) -> Case:
         failure="",
         reason="",
         unknown=False,
+        page="",
         other_reply=None,
         replace_agreed=False,
         correcting=False,

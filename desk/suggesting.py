@@ -35,7 +35,7 @@ class Suggest:
         rules = None if case is None else directory.rules(case.brand, case.mention.key.platform)
         if case is None or rules is None:
             return ""
-        return await self.drafter.suggest(case, rules)
+        return await self.drafter.suggest(case, rules.at(case.mention))
 
     async def apply(self, unit: Unit, row: Row, fetched: str) -> Verdicts:
         case = await unit.case(row.payload["case"])
@@ -61,7 +61,7 @@ def _outcome(row: Row, case: Case, rules: Rules, text: str) -> a.Action:
     person = rules.person(row.payload["person"])
     if case.n != row.payload["version"]:
         return a.SuggestionFailed(who=person, reason="overtaken")
-    if not text or problems(text, rules.card):
+    if not text or problems(text, rules.at(case.mention).card):
         return a.SuggestionFailed(who=person, reason="unfit")
     return a.Suggested(who=person, text=text)
 

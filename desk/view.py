@@ -11,7 +11,7 @@ from desk.acting import approvers, must_act
 from desk.case import FINISHED, Case, State, Version, holds, progress
 from desk.forms import Field
 from desk.people import Person, Side
-from desk.platform import length_of
+from desk.platform import ByHand, length_of
 from desk.rules import Rules
 from desk.sla import Clock, clock, ticking
 
@@ -219,6 +219,7 @@ def newest_slot(case: Case, side: Side) -> str:
 
 def draw(scene: Scene, side: Side, slot: str) -> Drawing:
     """The card ("card") or the message of a version ("v3")."""
+    scene = scene._replace(rules=scene.rules.at(scene.case.mention))
     case, rules = scene.case, scene.rules
     rows = buttons(scene, side) if slot == newest_slot(case, side) and _answers_current(case, side) else ()
     blocks = _card(scene, side) if slot == "card" else _version(scene, side, case.versions[int(slot[1:]) - 1])
@@ -329,16 +330,47 @@ def _clock_lines(c: Clock, case: Case) -> Iterable[Block]:
 def _state_lines(scene: Scene) -> Iterable[Block]:
     case = scene.case
     yield Line(Say(_state_key(case), _state_args(scene)), "title" if case.state is State.NEW else "plain")
-    if case.state is State.FAILED and case.failure:
-        yield Line(Say("failure", {"reason": case.failure}), "alert")
+    if case.state is State.FAILED and (case.failure or case.by_moderators):
+        yield Line(_failure(scene), "alert")
+    if case.made_room:
+        yield Line(Say("none_stands", {"platform": scene.rules.card.title}), "alert")
     if case.state is State.IN_WORK and case.reason:
         yield Line(Say("client_asks", {"reason": case.reason}), "alert")
     if case.thinking:
         yield Line(Say("thinking"), "dim")
     if case.state is State.IN_APPROVAL and not approvers(case, scene.rules):
         yield Line(Say("nobody_can_approve"), "alert")
+    if case.state is State.MANUAL:
+        yield from _how_by_hand(scene.rules.card.by_hand)
+    if case.state in (State.ANSWERED, State.CLOSED) and case.page:
+        yield _page_line(case.page)
     if scene.stopped_by and case.state in (State.APPROVED, State.IN_APPROVAL):
         yield Line(Say("posting_stopped", {"by": scene.stopped_by}), "alert")
+
+
+def _failure(scene: Scene) -> Say:
+    case = scene.case
+    if case.by_moderators:
+        return Say("failure_moderators", {"platform": scene.rules.card.title, "reason": case.failure})
+    return Say("failure", {"reason": case.failure})
+
+
+def _how_by_hand(known: ByHand) -> Iterable[Block]:
+    """For whoever is about to post it there."""
+    for rule in known.rules:
+        yield Line(Say(f"rule_{rule}"), "dim")
+    for rule in known.said:
+        yield Line(Say("said_to_be", {"rule": Say(f"rule_{rule}")}), "dim")
+    if known.answer_at:
+        yield Line(Say("answer_at", {"link": Link("", known.answer_at)}))
+
+
+def _page_line(shows: str) -> Line:
+    if shows == "seen":
+        return Line(Say("page_seen"), "dim")
+    if shows == "absent":
+        return Line(Say("page_absent"), "alert")
+    return Line(Say("page_unread", {"reason": f"page_{shows}"}), "dim")
 
 
 def _state_key(case: Case) -> str:
@@ -407,6 +439,8 @@ def _version_staff(scene: Scene, version: Version) -> Iterable[Block]:
     if version.n != case.n:
         yield Line(Say("version_replaced", {"version": case.n}), "dim")
         return
+    if case.state in (State.IN_WORK, State.IN_APPROVAL):
+        yield from _replaces_ours(scene)
     yield from _state_lines(scene)
 
 
@@ -452,13 +486,22 @@ def _before_approval(scene: Scene) -> Iterable[Block]:
     if case.other_reply is not None:
         yield Line(Say("replaces_other" if rules.card.one_reply else "beside_other"), "alert")
         yield Quote(case.other_reply.text)
-    if (case.correcting or rules.card.one_reply) and case.reply is not None:
-        yield Line(Say("replaces_ours", {"at": At(case.reply.posted_at)}), "alert")
-        yield Quote(case.reply.text, ours=True)
+    yield from _replaces_ours(scene)
     if len(rules.approval) > 1:
         yield Line(Say("step_of", args), "dim")
     if scene.stopped_by:
         yield Line(Say("client_posting_stopped"), "alert")
+
+
+def _replaces_ours(scene: Scene) -> Iterable[Block]:
+    """Both texts, the old one under the new one, and what becomes of the old one meanwhile."""
+    case, card = scene.case, scene.rules.card
+    ours = case.reply if case.correcting or card.one_reply else None
+    if ours is not None:
+        yield Line(Say("replaces_ours", {"at": At(ours.posted_at)}), "alert")
+        yield Quote(ours.text, ours=True)
+    if card.delete_first and (ours or case.other_reply):
+        yield Line(Say("deleted_first", {"platform": card.title}), "alert")
 
 
 # Short messages

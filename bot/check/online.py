@@ -86,7 +86,8 @@ def named_proxies(config: Config) -> Iterator[tuple[str, Where]]:
     tables += [(one, Where().at("slack", n).named(one.key)) for n, one in enumerate(config.slack)]
     tables += [(source.settings, where) for source, _, where in _sources(config)]
     for table, where in tables:
-        proxy = table.proxy.get_secret_value() if table.proxy is not None else ""
+        own = getattr(table, "proxy", None)  # what makes no request has none
+        proxy = own.get_secret_value() if own is not None else ""
         if proxy:
             yield proxy, where.at("proxy")
 

@@ -23,7 +23,7 @@ from bot.config.faults import ConfigFaults, Faults, Where, report, suggestion
 from bot.config.models import Config, Model, Source, SourceHead
 from bot.config.values import Context, read_duration, read_proxy, read_secret
 from collectors import PLATFORMS, known
-from collectors.settings import SourceSettings, on_loopback
+from collectors.settings import CommonSettings, on_loopback
 from desk.platform import PlatformCard
 
 
@@ -222,7 +222,7 @@ BY_NAME: dict[str, Callable[..., Any]] = {"proxy": read_proxy}
 
 
 @cache
-def _readable(model: type[SourceSettings]) -> type[SourceSettings]:
+def _readable(model: type[CommonSettings]) -> type[CommonSettings]:
     """A platform's settings, which know neither env: nor "5m", made to take them where they are typed so."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():

@@ -39,7 +39,7 @@ from bot.config.values import (
     Zone,
     split_listen,
 )
-from collectors.settings import SourceSettings, WebAddress
+from collectors.settings import CommonSettings, WebAddress
 from desk.people import Role
 
 Language = Literal["en", "ru", "kk"]
@@ -353,7 +353,7 @@ class Source(SourceHead):
         description="each platform has a default and a floor (no floor where api_base is on this machine)",
         examples=["5m"],
     )
-    settings: InstanceOf[SourceSettings] = Field(title="Settings", description="those of the platform")
+    settings: InstanceOf[CommonSettings] = Field(title="Settings", description="those of the platform")
 
 
 class Place(Model):

@@ -16,8 +16,8 @@ from bot.config.durations import show_duration
 from bot.config.models import Config, Model, Source
 from bot.config.values import DatabaseUrl, Key, Listen, Proxy, PublicAddress, Room, SlackAddress, SlackUser, Zone
 from collectors import PLATFORMS
-from collectors.manual import SITES
-from collectors.settings import SourceSettings, WebAddress
+from collectors.manual import SITES, Site
+from collectors.settings import CommonSettings, FolderPath, SourceSettings, WebAddress
 from desk.case import State
 from desk.diagram import mermaid
 from desk.people import Side
@@ -61,6 +61,7 @@ NAMES: tuple[tuple[Any, str], ...] = (
     (Listen, "host:port"),
     (Proxy, "address, or secret"),
     (SlackUser, "Slack id"),
+    (FolderPath, "folder"),
     *((address, "address") for address in (WebAddress, PublicAddress, SlackAddress)),
 )
 """Types that say more by their name than by what they are made of."""
@@ -191,10 +192,10 @@ def _sentence(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _settings(model: type[SourceSettings], card: PlatformCard) -> str:
-    """`every` and `api_base`, which all that are polled have, come last."""
+def _settings(model: type[CommonSettings], card: PlatformCard) -> str:
+    """What all that are polled by HTTP have comes last."""
     own = [name for name in model.model_fields if name not in SourceSettings.model_fields]
-    shared = () if card.pushed else SourceSettings.model_fields
+    shared = [] if card.pushed else [name for name in SHARED if name in model.model_fields]
     rows = [
         (
             _code(name),
@@ -208,6 +209,7 @@ def _settings(model: type[SourceSettings], card: PlatformCard) -> str:
     return table(("key", "type", "default", "meaning"), rows)
 
 
+SHARED = sorted(SourceSettings.model_fields)
 SHARED_KINDS = {"proxy": "address, or secret"}
 """Settings that `check` reads otherwise than their type says."""
 
@@ -235,16 +237,21 @@ def platforms() -> str:
         "longest reply",
         "polled",
         "requests a minute",
+        "its own calls",
     )
     parts = [
         "# Platforms",
         "What each can do, from its card. Without a reply API the desk offers the approved text, the link and "
-        "`I posted it`.",
+        "`I posted it`. A platform with calls of its own may be given `/hooks/SOURCE` as their address: the source is "
+        "read as soon as one comes.",
         table(head, (_abilities(name, card) for name, card in cards)),
         "\n".join(f"- {_code(name)}: {_words(_cell(note))}" for name, card in cards for note in card.notes),
         "## Posted by hand",
         "Links to these sites are recognised; a mention from there, brought by a person, is shown under their name.",
-        ", ".join(sorted(site.title for site in SITES if site.name not in PLATFORMS)) + ".",
+        "While a reply waits to be posted by hand, staff see what to know and where to answer. A site that is a "
+        "platform too has the limits of its card. Whoever posted it may name its page: that is read once, if the "
+        "site's robots.txt allows it.",
+        table(SITE_HEAD, map(_site, SITES)),
     ]
     return _page(parts)
 
@@ -256,6 +263,19 @@ def _abilities(name: str, card: PlatformCard) -> Iterator[str]:
     yield "" if card.longest is None else f"{card.longest} {card.unit}"
     yield "pushed" if card.pushed else f"every {show_duration(card.every)}, at most every {show_duration(card.floor)}"
     yield "" if card.pushed else str(card.pace)
+    yield card.calls
+
+
+SITE_HEAD = ("site", "addresses", "longest answer", "what to know", "said to be so", "where a company answers")
+
+
+def _site(site: Site) -> Iterator[str]:
+    yield site.title
+    yield ", ".join(map(_code, site.hosts))
+    yield "" if site.longest is None else f"{site.longest} {site.card.unit}"
+    for rules in (site.rules, site.said):
+        yield ". ".join(say(Say(f"rule_{rule}"), "en", "UTC") for rule in rules)
+    yield site.answer_at
 
 
 # states

@@ -162,6 +162,8 @@ WEB = 'mode = "webhook"\npublic_url = "https://d.example"\nsecret = "env:ACME_HO
 AI = '[ai]\nbase_url = "https://ai.example/v1"\n'
 NEWS = HOOK + '[[clients.brands.sources]]\nkey = "news"\nplatform = "rss"\nurl = "{}"\nevery = "{}"\n'
 
+DROPPED = '[[clients.brands.sources]]\nkey = "drop"\nplatform = "csv"\npath = "drop"\n'
+
 FAULTY = {
     # unknown and not built
     "nearest key": ((ANNA, ANNA + 'tellegram = 5\n'), 'people[0].tellegram (anna): unknown key; did you mean "telegram"?'),
@@ -176,6 +178,8 @@ FAULTY = {
     "deputies": ((ACME, ACME + "[clients.approval]\ndeputies = []\n"), "clients[0].approval.deputies (acme): not built yet; remove it"),
     "platform unknown": (('"google_play"', '"gogle_play"'), 'clients[0].brands[0].sources[0].platform (acme / coffee / play): there is no platform "gogle_play"; did you mean "google_play"?'),
     "source's key": ((PLAY, PLAY + 'pakage = "a.b"\n'), 'clients[0].brands[0].sources[0].pakage (acme / coffee / play): unknown key; did you mean "package"?'),
+    "address of no API": ((COFFEE, COFFEE + DROPPED + 'api_base = "https://a.example"\n'), 'clients[0].brands[0].sources[0].api_base (acme / coffee / drop): unknown key; known keys: columns, every, key, path, platform, separator, timezone'),
+    "proxy of a folder": ((COFFEE, COFFEE + DROPPED + 'proxy = "http://p.example:3128"\n'), 'clients[0].brands[0].sources[0].proxy (acme / coffee / drop): unknown key; known keys: columns, every, key, path, platform, separator, timezone'),
     # types and forms
     "missing": (('name = "Anna"\n', ""), "people[0].name (anna): is required; add it: as others see it, such as \"Anna\""),
     "missing table": ((DESK, ""), 'desk.secret_key: is required; add it: encrypts rotated tokens and sessions at rest (Fernet), such as "env:REPLYDESK_SECRET"'),

@@ -108,6 +108,18 @@ def test_each_platform_has_its_settings_and_its_row(name: str) -> None:
     assert row[1] == ("yes" if PLATFORMS[name].card.can_reply else "by hand")
 
 
+def test_a_folder_is_not_called_a_file() -> None:
+    assert rows(docs.configuration(), "### `csv`")["path"][0] == "folder"
+
+
+@pytest.mark.parametrize("name", ["csv", "mail"])
+def test_what_makes_no_request_is_offered_neither_an_address_nor_a_proxy(name: str) -> None:
+    offered = rows(docs.configuration(), f"### `{name}`")
+
+    assert "every" in offered
+    assert not {"api_base", "proxy"} & set(offered)
+
+
 # states.md
 
 

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from collectors import http
-from collectors.http import LARGEST, Ask, Door, client, in_time, wait_seconds
+from collectors.http import LARGEST, Ask, Door, client, in_time, readable, wait_seconds
 from desk.errors import BadAnswer, DeskError, Refused, Retry, Unsure
 from tests.collectors.wire import NOW, Wire, answers, now
 
@@ -202,12 +204,15 @@ SECRETS = {
     "longer than what is quoted": {"headers": {"Authorization": f"Bearer {'j' * 900}"}},
     "in the query": {"params": {"access_token": "q" * 40}},
     "in a form": {"form": {"client_secret": "f" * 40}},
+    "in a JSON body": {"json": {"identifier": "bank", "password": "p" * 40}},
+    "deep in a JSON body": {"json": {"login": [{"refreshToken": "r" * 40}]}},
+    "in an object that is a secret": {"json": {"assertion": {"kid": "a" * 40, "parts": ["b" * 40]}}},
 }
 
 
 @pytest.mark.parametrize("given", SECRETS.values(), ids=SECRETS)
-async def test_a_secret_that_is_repeated_in_an_answer_is_not_shown(given: dict[str, dict[str, str]]) -> None:
-    ask = Ask("POST", "https://site.test/", **given)  # type: ignore[arg-type]
+async def test_a_secret_that_is_repeated_in_an_answer_is_not_shown(given: dict[str, Any]) -> None:
+    ask = Ask("POST", "https://site.test/", **given)
     body = f'{{"message": "{"x" * 250} {" ".join(ask.secrets)}", "code": "c"}}'
     wire = Wire(lambda request: httpx.Response(400, content=body))
     async with wire.client() as shared:
@@ -216,3 +221,52 @@ async def test_a_secret_that_is_repeated_in_an_answer_is_not_shown(given: dict[s
             await door.read(ask)
     assert ask.secrets
     assert not [word for word in ask.secrets if word[:20] in str(caught.value)]
+
+
+def test_what_is_said_in_a_json_body_is_no_secret() -> None:
+    said = {"comment": {"text": "Sorry for the long wait", "monkey": 7}, "repliesTo": ["review-1234567"]}
+
+    assert Ask("POST", "https://site.test/", json=said).secrets == []
+
+
+class Record(BaseModel):
+    id: str
+    stars: int = 0
+
+
+GOOD, BAD = {"id": "r1"}, {"id": "r2", "stars": "many"}
+
+
+@pytest.mark.parametrize(("raw", "read"), [([], 0), ([GOOD], 1), ([GOOD, BAD], 1), ([BAD], 0)])
+def test_a_record_that_cannot_be_read_is_skipped_with_a_note_even_where_it_is_the_only_one(
+    raw: list[Any], read: int
+) -> None:
+    records, note = readable(raw, Record, "Site")
+
+    assert len(records) == read
+    assert note == ("" if BAD not in raw else f"Site: 1 of {len(raw)} records cannot be read (stars: {REASON})")
+
+
+REASON = "Input should be a valid integer, unable to parse string as an integer"
+
+
+def test_several_records_of_which_none_can_be_read_are_another_api() -> None:
+    with pytest.raises(BadAnswer, match="something else than its papers say: stars"):
+        readable([BAD, BAD], Record, "Site")
+
+
+def test_what_is_looked_for_is_not_called_gone_because_it_cannot_be_read() -> None:
+    with pytest.raises(BadAnswer):
+        readable([BAD], Record, "Site", searched=True)
+
+
+def test_the_log_tells_once_what_an_unreadable_record_is_made_of_and_nothing_it_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raw = {"id": "r2", "stars": "many", "author": {"name": "Дина", "Дина Ахметова": 1, "phone": None}, "photos": []}
+    for _ in range(2):
+        readable([raw], Record, "Site of the log")
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.endswith("it holds {id: str, stars: str, author: {name: str, phone: NoneType}, photos: list}")
+    assert "Дина" not in line

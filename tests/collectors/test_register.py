@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 import collectors
-from collectors import PLATFORMS, Entry, known, recognise
-from collectors.manual import SITES
+from collectors import PLATFORMS, Entry, known
+from collectors.manual import SITES, recognise
 from collectors.settings import SourceSettings, on_loopback
 
 HEAVY = ("httpx", "feedparser", "jwt", "standardwebhooks", "selectolax", "pydantic")

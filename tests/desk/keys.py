@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import desk
+from collectors.manual import SITES
 from desk.actions import DISMISSALS, OUTCOMES
 from desk.case import State
 from desk.decide import TABLE
@@ -38,6 +39,7 @@ FAMILIES: dict[str, set[str]] = {
             "deleted",
         )
     },
+    "rule_{}": {f"rule_{rule}" for site in SITES for rule in (*site.rules, *site.said)},
     "clock_{}": {"clock_no_time", "clock_future"},
     "version_{}": {"version_staff", "version_ai", "version_client"},
     "turn_{}": {f"turn_{s}" for s in ("in_work", "in_approval", "posting", "manual", "failed")},

@@ -80,6 +80,7 @@ GIVES: dict[State, dict[type[a.Action], State | str | None]] = {
     POSTING: {
         a.ReplyPosted: ANSWERED, a.PostingRefused: FAILED, a.OutcomeUnknown: POSTING, a.ItIsPublished: "still_posting",
         a.ItIsNotPublished: "still_posting", a.MentionEdited: POSTING, a.MentionDeleted: POSTING, a.Warn: None,
+        a.ReplyDeleted: POSTING, a.ReplyStays: FAILED,
     },
     MANUAL: {
         a.IPostedIt: ANSWERED, a.TakeBack: IN_WORK, a.WriteReply: IN_WORK, a.MentionEdited: IN_WORK,
@@ -96,10 +97,11 @@ GIVES: dict[State, dict[type[a.Action], State | str | None]] = {
     ANSWERED: {
         a.Close: CLOSED, a.EditReply: IN_WORK, a.DeleteReply: ANSWERED, a.AskToCorrect: IN_WORK,
         a.BecameVisible: ANSWERED, a.ReplyDeleted: IN_WORK, a.ReplyStays: ANSWERED, a.MentionEdited: NEW,
-        a.MentionDeleted: ANSWERED, a.Warn: None, **EARLIER_REPLY,
+        a.MentionDeleted: ANSWERED, a.PageRead: ANSWERED, a.Warn: None, **EARLIER_REPLY,
     },
     CLOSED: {
-        a.BecameVisible: CLOSED, a.MentionDeleted: CLOSED, a.ReplyDeleted: CLOSED, a.ReplyStays: CLOSED, **FINISHES,
+        a.BecameVisible: CLOSED, a.MentionDeleted: CLOSED, a.PageRead: CLOSED, a.ReplyDeleted: CLOSED,
+        a.ReplyStays: CLOSED, **FINISHES,
     },
     DISMISSED: {a.MentionDeleted: DISMISSED, **FINISHES},
     DELETED: FINISHES,

@@ -336,6 +336,23 @@ def test_the_client_is_warned_that_a_text_replaces_our_own() -> None:
         assert Quote("Sorry 1", ours=True) in drawing.blocks
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_before_the_old_reply_is_deleted_both_sides_see_it_and_that_none_will_stand(side: Side) -> None:
+    story = at(State.ANSWERED, card=replace(CARD, one_reply=True, delete_first=True, can_edit=False))
+    story.do(edited(), a.WriteReply(who=ANNA, text="More"), a.SendToClient(who=ANNA, version=2))
+    drawing = draw(_scene(story), side, "v2")
+    assert _args(drawing, "replaces_ours") == {"at": At(T0 + HOUR)}
+    assert _args(drawing, "deleted_first") == {"platform": "Shop Reviews"}
+    assert [b.text for b in drawing.blocks if isinstance(b, Quote)] == ["More", "Sorry 1"]
+
+
+def test_what_is_changed_in_place_or_stands_beside_needs_no_deletion() -> None:
+    for card in (replace(CARD, one_reply=True), CARD):
+        story = at(State.ANSWERED, card=card)
+        story.do(edited(), a.WriteReply(who=ANNA, text="More"), a.SendToClient(who=ANNA, version=2))
+        assert "deleted_first" not in _keys(draw(_scene(story), "client", "v2").blocks)
+
+
 def test_steps_are_shown_where_there_are_several() -> None:
     story = at(State.IN_APPROVAL, steps=TWO_STEPS)
     story.do(a.Approve(who=MILA, version=1))
@@ -420,6 +437,9 @@ STATE_KEYS: list[tuple[str, Story, str]] = [
     ("closed", at(State.CLOSED), "state_closed_contacted"),
     ("declined", _after(State.IN_APPROVAL, DECLINED), "state_dismissed_client_declined"),
     ("failed", at(State.FAILED), "failure"),
+    ("turned down", _after(State.MODERATED, a.ModeratorsRefused(reason="rude")), "failure_moderators"),
+    ("turned down, no reason", _after(State.MODERATED, a.ModeratorsRefused()), "failure_moderators"),
+    ("room was made", Story(case=new_case(state=State.FAILED, made_room=True)), "none_stands"),
     ("asked", _after(State.IN_APPROVAL, a.AskForChanges(who=MILA, version=1, reason="warmer")), "client_asks"),
     ("thinking", _after(State.IN_WORK, a.SuggestReply(who=ANNA)), "thinking"),
     ("stuck", at(State.IN_APPROVAL, steps=(Step(("ghost",)),)), "nobody_can_approve"),

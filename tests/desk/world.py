@@ -195,6 +195,7 @@ SAMPLES: dict[type[a.Action], Maker] = {
     a.PostingRefused: lambda c: a.PostingRefused(reason="no links"),
     a.OutcomeUnknown: lambda c: a.OutcomeUnknown(reason="timed out"),
     a.BecameVisible: lambda c: a.BecameVisible(at=T0 + 2 * HOUR),
+    a.PageRead: lambda c: a.PageRead(url=c.reply.url if c.reply else "", shows="absent"),
     a.ModeratorsRefused: lambda c: a.ModeratorsRefused(reason="rude"),
     a.ReplyVanished: lambda c: a.ReplyVanished(),
     a.ReplyChanged: lambda c: a.ReplyChanged(text="somebody else's words"),

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
 import pytest
+from aiohttp import web
 
 from desk.mention import MentionKey
 from sandbox import world
+from tests.collectors.wordpress.fake import OWN, Site
+from tests.faults.odd import odd
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import SlackSide, TelegramSide
 from tests.scenarios.world import WHOLE, World
 
 PLAY = "https://play.google.com/store/apps/details?id=kz.acme.coffee&reviewId={review}"
 WORDS = "Sorry, Dina"
+
+BLOG = """
+[[clients.brands.sources]]
+key = "acme-blog"
+platform = "wordpress"
+api_base = "{url}"
+user = "brand"
+app_password = "env:BLOG_PASSWORD"
+every = "1s"
+"""
 
 TWO_WAYS = pytest.mark.parametrize(
     ("staff", "client"), [("telegram", "slack"), ("slack", "telegram")], ids=["telegram-slack", "slack-telegram"]
@@ -71,6 +88,51 @@ async def test_a_link_to_a_platform_of_the_brand_is_answered_there(
 async def _stored(w: World, review: str) -> bool:
     async with w.app.store.write(scope=WHOLE) as unit:
         return await unit.mention(MentionKey("acme-coffee", "google_play", world.PACKAGE, review)) is not None
+
+
+@dataclass
+class Blog:
+    """A WordPress site on a socket. Its list shows no comment until it is told to; `listed`: how often it did."""
+
+    site: Site = field(default_factory=Site)
+    lists: bool = False
+    listed: int = 0
+
+    async def serve(self, request: web.Request) -> web.Response:
+        asked = httpx.Request(request.method, str(request.url), headers=request.headers, content=await request.read())
+        answer = self.site.serve(asked)
+        if "after" in request.query:
+            self.listed += self.lists
+            return web.json_response(answer.json() if self.lists else [])
+        return web.Response(status=answer.status_code, body=answer.content, content_type="application/json")
+
+    @property
+    def replies(self) -> list[tuple[int, str]]:
+        return [(one["parent"], one["raw"]) for one in self.site.comments.values() if one["author"] == OWN]
+
+
+async def test_a_link_to_a_site_of_the_brands_own_is_its_comment_and_stands_once(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOG_PASSWORD", "app pass word")
+    blog = Blog()
+    async with odd(blog.serve) as server, desk(rush=True, sources=BLOG.format(url=server.url)) as w:
+        number = blog.site.publish("The coffee was cold", datetime.now(UTC))
+        await add(w.staff, "anna", f"{server.url}/reviews/#comment-{number} Look")
+        await w.staff.thread(1)
+        await w.until(lambda: any("The coffee was cold" in text for text in w.staff.texts(1)))
+        key = (await w.case(1)).mention.key
+        assert key == MentionKey("acme-coffee", "wordpress", server.url.removeprefix("http://"), number)
+        # The poll reads it now, and one that is new, whose case comes after whatever was read with it.
+        fresh = blog.site.publish("The tea was cold too", datetime.now(UTC))
+        blog.lists = True
+        await w.until(lambda: blog.listed > 1)
+        await w.staff.thread(2)
+        assert (await w.case(2)).mention.key == key._replace(external_id=fresh)
+        await approved(w, 1)
+        await w.state(1, "answered")
+        assert blog.replies == [(int(number), WORDS)]
+        assert await w.case(3) is None
 
 
 @TWO_WAYS

@@ -128,6 +128,7 @@ async def test_a_reply_to_a_deleted_review_is_gone_however_apple_refuses_it(benc
 
 async def test_a_text_apple_refuses_stays_refused_with_its_code(bench: Bench) -> None:
     mention = await bench.mention()
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused) as caught:
         await bench.store.reply(mention, "a" * 5971, "k")

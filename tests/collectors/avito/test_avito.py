@@ -201,6 +201,8 @@ async def test_after_a_refusal_by_moderators_the_reason_is_shown_and_a_new_answe
     mention = await bench.mention()
     reasons = [{"id": 1, "title": "Телефон в ответе"}, {"id": 2, "title": "Грубость"}]
     old = bench.shop.answer(mention.key.external_id, "Call us", "rejected", rejectReasons=reasons)
+    (refused,) = (await bench.avito.look(mention)).replies
+    assert (refused.standing, refused.reason) == ("refused", "Телефон в ответе, Грубость")
     with pytest.raises(Refused, match=r"Телефон в ответе, Грубость\); delete it first"):
         await bench.avito.reply(mention, "Sorry", "k2")
     await bench.avito.delete(mention, str(old))
@@ -291,6 +293,16 @@ async def test_a_review_that_became_unreadable_is_not_called_gone(bench: Bench) 
     mention = await bench.mention()
     bench.shop.publish("fine")
     bench.shop.reviews[int(mention.key.external_id)]["text"] = 5
+
+    with pytest.raises(BadAnswer):
+        await bench.avito.look(mention)
+
+
+async def test_a_page_that_cannot_be_read_is_not_taken_for_one_of_older_reviews(bench: Bench) -> None:
+    bench.shop.page = 1
+    mention = await bench.mention()
+    broken = int(bench.shop.publish("x", NOW + timedelta(hours=1)))
+    bench.shop.reviews[broken]["text"] = 5
 
     with pytest.raises(BadAnswer):
         await bench.avito.look(mention)

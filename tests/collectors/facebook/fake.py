@@ -28,7 +28,8 @@ class Page:
 
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
-        self.size = 25
+        self.size = 50
+        self.marks: set[int] = set()
         self._add(POST, "New card of the bank", NOW, PAGE)
 
     @property
@@ -105,17 +106,22 @@ class Page:
         below = [one for key, one in self.nodes.items() if key.startswith(f"{number}_")]
         return sorted(below, key=lambda one: one["created_time"], reverse=True)
 
-    def _comments(self, number: str, params: Any) -> dict[str, Any]:
+    def _comments(self, number: str, params: Any, most: int = 50) -> dict[str, Any]:
         start, found = int(params.get("after") or 0), self._under(number)
-        end = start + 50
+        end = start + most
         more = {"next": "https://graph.test/next"} if end < len(found) else {}
         return {"data": found[start:end], "paging": {"cursors": {"after": str(end)}, **more}}
 
     def _feed(self, request: httpx.Request) -> httpx.Response:
         posts = [one for key, one in self.nodes.items() if key.count("_") == 1]
+        posts.sort(key=lambda one: one["created_time"], reverse=True)
         start = int(request.url.params.get("after") or 0)
-        shown = [{**p, "comments": self._comments(p["id"], {})} for p in posts[start : start + self.size]]
-        end = start + self.size
+        if start and start not in self.marks:
+            return httpx.Response(400, content=self.error(400))
+        end = start + min(int(request.url.params["limit"]), self.size)
+        self.marks.add(end)
+        most = int(request.url.params["fields"].rpartition(".limit(")[2].partition(")")[0])
+        shown = [{**p, "comments": self._comments(p["id"], {}, most)} for p in posts[start:end]]
         more = {"next": "https://graph.test/next"} if end < len(posts) else {}
         return httpx.Response(200, json={"data": shown, "paging": {"cursors": {"after": str(end)}, **more}})
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from collectors.facebook import Facebook
 from desk.errors import DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
 from desk.mention import Mention
-from tests.collectors.facebook.fake import POST, Page
-from tests.collectors.wire import NOW, Wire, answers, now
+from tests.collectors.facebook.fake import PAGE, POST, Page
+from tests.collectors.wire import NOW, Wire, answers
 
 SINCE = NOW - timedelta(days=7)
 
@@ -21,6 +21,7 @@ class Bench:
     page: Page
     wire: Wire
     book: Facebook
+    time: datetime = NOW
 
     async def read(self, cursor: str | None = None) -> list[Mention]:
         return (await self.book.read(cursor, SINCE)).mentions
@@ -34,7 +35,8 @@ async def bench() -> AsyncIterator[Bench]:
     page = Page()
     wire = Wire(page.serve)
     async with wire.client() as http:
-        yield Bench(page, wire, Facebook(page.settings, "bank", "bank-fb", http, now))
+        made = Bench(page, wire, Facebook(page.settings, "bank", "bank-fb", http, lambda: made.time))
+        yield made
 
 
 async def test_a_comment_names_its_author_and_its_post(bench: Bench) -> None:
@@ -90,12 +92,114 @@ async def test_posts_past_the_first_page_are_read_too(bench: Bench) -> None:
     assert len(await bench.read()) == 30
 
 
-async def test_an_old_post_ends_the_reading(bench: Bench) -> None:
-    bench.page.size = 1
-    bench.page.nodes[POST]["created_time"] = "2026-09-01T00:00:00+0000"
-    bench.page.visit("Behind it")
+OLD = NOW - timedelta(days=40)
 
-    assert await bench.read() == []
+
+def old_posts(page: Page, count: int) -> list[str]:
+    """Posts of the Page's, all of them older than what each poll reads, the newest first."""
+    del page.nodes[POST]
+    numbers = [f"{PAGE}_9{number:03}" for number in range(count)]
+    for days, number in enumerate(numbers):
+        page._add(number, f"Post {number}", OLD - timedelta(days=days), PAGE)
+    return numbers
+
+
+async def test_an_old_post_ends_the_reading_of_new_ones_and_each_poll_looks_at_one_page_behind_it(bench: Bench) -> None:
+    bench.page.size = 1
+    old_posts(bench.page, 5)
+    await bench.read()
+
+    assert [request.url.params.get("after") for request in bench.wire.seen] == [None, "1"]
+
+
+async def walked(bench: Bench, polls: int, cursor: str | None = None) -> tuple[list[str], str]:
+    """Texts that so many polls bring."""
+    found: list[str] = []
+    for _ in range(polls):
+        batch = await bench.book.read(cursor, SINCE)
+        found += [mention.text for mention in batch.mentions]
+        cursor = batch.cursor
+    assert cursor is not None
+    return found, cursor
+
+
+async def test_a_comment_under_a_post_of_any_age_is_found_in_turn(bench: Bench) -> None:
+    posts = old_posts(bench.page, 120)
+    bench.page.publish("Under the oldest", NOW - timedelta(days=2), under=posts[-1])
+    bench.page.visit("Of this minute")
+    found, cursor = await walked(bench, 2)
+    assert "Under the oldest" in found
+
+    bench.page.publish("And another one", under=posts[-1])
+    again, _ = await walked(bench, 2, cursor)
+    assert "And another one" in again
+
+
+async def test_a_comment_made_behind_the_walk_is_found_by_the_next_one(bench: Bench) -> None:
+    posts = old_posts(bench.page, 200)
+    _, cursor = await walked(bench, 1)
+    bench.time += timedelta(days=3)
+    bench.page.publish("Just behind", bench.time, under=posts[60])
+    bench.time += timedelta(days=3)
+    bench.page.visit("Of this minute", bench.time)
+    found, _ = await walked(bench, 6, cursor)
+
+    assert "Just behind" in found
+
+
+async def test_what_was_said_under_an_old_post_before_the_first_poll_stays_out(bench: Bench) -> None:
+    posts = old_posts(bench.page, 60)
+    bench.page.publish("Long ago", SINCE - timedelta(minutes=1), under=posts[-1])
+
+    assert await walked(bench, 3) == ([], (await walked(bench, 3))[1])
+
+
+async def test_a_rush_under_an_old_post_is_read_past_what_comes_with_it(bench: Bench) -> None:
+    posts = old_posts(bench.page, 60)
+    for number in range(35):
+        bench.page.publish(f"n{number}", NOW - timedelta(minutes=number), under=posts[-1])
+    found, _ = await walked(bench, 1)
+
+    assert len(found) == 35
+
+
+async def test_a_walk_whose_place_is_lost_begins_anew(bench: Bench) -> None:
+    posts = old_posts(bench.page, 200)
+    _, cursor = await walked(bench, 1)
+    bench.page.marks.clear()
+    bench.page.publish("Under an old one", under=posts[90])
+    found, _ = await walked(bench, 3, cursor)
+
+    assert found == ["Under an old one"]
+
+
+async def test_a_page_of_old_posts_that_cannot_be_had_costs_no_new_comment(bench: Bench) -> None:
+    bench.page.publish("Where is my card?")
+    bench.page.size = 1
+    for days in range(3):
+        bench.page._add(f"{PAGE}_900{days}", "Old", OLD - timedelta(days=days), PAGE)
+    bench.wire.fails(answers(400, bench.page.error(400, 32)), lambda r: r.url.params.get("after") == "2")
+    batch = await bench.book.read(None, SINCE)
+    assert [m.text for m in batch.mentions] == ["Where is my card?"]
+    assert "Facebook" in batch.note
+
+    bench.wire.heals()
+    bench.page.publish("Under an old one", under=f"{PAGE}_9001")
+    assert "Under an old one" in await bench.texts(batch.cursor)
+
+
+async def test_a_cursor_of_before_the_walk_is_read(bench: Bench) -> None:
+    posts = old_posts(bench.page, 60)
+    bench.page.publish("Since then", under=posts[-1])
+    before = f'{{"until": "{(NOW - timedelta(hours=1)).isoformat()}"}}'
+
+    assert await bench.texts(before) == ["Since then"]
+
+
+async def test_a_page_with_few_posts_costs_one_call(bench: Bench) -> None:
+    bench.page.publish("Where is my card?")
+    await bench.read()
+
     assert len(bench.wire.seen) == 1
 
 

@@ -151,10 +151,12 @@ async def test_a_reply_from_before_the_check_is_public(bench: Bench) -> None:
     assert [r.standing for r in (await bench.mention()).replies] == ["public"]
 
 
-async def test_why_a_reply_was_rejected_stands_in_the_raw_record(bench: Bench) -> None:
+async def test_why_a_reply_was_rejected_is_told_and_stands_in_the_raw_record(bench: Bench) -> None:
     bench.profile.answer(bench.profile.publish("x"), "Call us", "REJECTED", policyViolation="SPAM")
+    mention = await bench.mention()
 
-    assert (await bench.mention()).raw["reviewReply"]["policyViolation"] == "SPAM"
+    assert [reply.reason for reply in (await bench.business.look(mention)).replies] == ["SPAM"]
+    assert mention.raw["reviewReply"]["policyViolation"] == "SPAM"
 
 
 async def test_a_second_reply_replaces_the_first(bench: Bench) -> None:
@@ -173,6 +175,7 @@ def test_a_reply_is_counted_in_bytes() -> None:
 
 async def test_a_reply_over_the_limit_is_refused(bench: Bench) -> None:
     bench.profile.publish("x")
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused):
         await bench.business.reply(await bench.mention(), "ж" * 2049, "k")

@@ -226,6 +226,7 @@ async def test_a_key_that_cannot_be_read_needs_a_person_and_is_not_quoted(bench:
 async def test_a_reply_that_is_too_long_is_refused_with_googles_reason(bench: Bench) -> None:
     bench.console.publish("x")
     (mention,) = (await bench.play.read(None, SINCE)).mentions
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused) as caught:
         await bench.play.reply(mention, "a" * 351, "k")

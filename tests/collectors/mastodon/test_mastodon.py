@@ -294,6 +294,7 @@ async def test_a_token_that_may_not_do_this_needs_a_person(bench: Bench, status:
 
 async def test_a_text_the_server_finds_too_long_is_refused_with_its_reason(bench: Bench) -> None:
     mention = await bench.mention()
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused, match="limit of 500"):
         await bench.desk.reply(mention, "a" * 500, "1-1")

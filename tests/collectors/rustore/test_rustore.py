@@ -218,6 +218,7 @@ async def test_a_reply_to_a_deleted_review_is_gone_however_it_is_refused(bench: 
 async def test_a_text_rustore_refuses_is_refused_also_with_status_200(bench: Bench, status: int) -> None:
     bench.console.refusal = status
     mention = await bench.mention()
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused) as caught:
         await bench.store.reply(mention, "a" * 501, "k")

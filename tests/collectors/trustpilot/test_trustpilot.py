@@ -150,6 +150,7 @@ async def test_a_reply_names_its_author(bench: Bench) -> None:
 
 async def test_without_an_author_trustpilot_decides(bench: Bench) -> None:
     mention = await bench.mention()
+    bench.wire.papers = None  # they demand an author
 
     with pytest.raises(Refused):
         await bench.connected(author=None).reply(mention, "Здравствуйте!", "k1")

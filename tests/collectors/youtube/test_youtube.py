@@ -132,6 +132,19 @@ async def test_looking_finds_our_reply_on_the_last_page_of_a_thread(bench: Bench
     assert [r.external_id for r in (await bench.youtube.look(mention)).replies] == [reply]
 
 
+async def test_a_reply_of_which_only_the_address_is_known_is_found_in_its_thread(bench: Bench) -> None:
+    thread = bench.channel.publish("Top", NOW - timedelta(hours=3))
+    number = bench.channel.publish("Me too", NOW - timedelta(hours=2), parent=thread)
+    reply = bench.channel.publish("Sorry", NOW - timedelta(hours=1), parent=thread, author=OWN)
+    known = await bench.mention(number)
+    brought = Mention(known.key, "", known.url, url=known.url)
+    look = await bench.youtube.look(brought)
+
+    assert [r.external_id for r in look.replies] == [reply]
+    assert look.mention is not None
+    assert (look.mention.text, look.mention.parent_id, look.mention.url) == ("Me too", thread, known.url)
+
+
 async def test_our_replies_come_oldest_first(bench: Bench) -> None:
     thread = bench.channel.publish("Top", NOW - timedelta(hours=5))
     for hours in (1, 3, 2):
@@ -350,6 +363,7 @@ async def test_a_channel_that_is_not_found_is_no_vanished_comment(bench: Bench) 
 
 async def test_a_reply_over_the_limit_is_refused_with_youtubes_reason(bench: Bench) -> None:
     mention = await bench.mention(bench.channel.publish("x"))
+    bench.wire.papers = None  # too long on purpose
 
     with pytest.raises(Refused) as caught:
         await bench.youtube.reply(mention, "a" * 10_001, "k")
