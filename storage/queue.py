@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select, update
@@ -18,6 +18,9 @@ from storage.tables import dest, work
 from storage.types import Utc
 from storage.unit import SqlUnit
 from storage.waiting import SENDING, insert_dest, ready
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""The deadline of what goes before all else."""
 
 
 class Lost(Exception):
@@ -216,13 +219,13 @@ async def _back(unit: SqlUnit, number: int, values: dict[str, Any]) -> None:
     been ready all along.
 
     A row that may have been sent takes nothing in: found to have been sent, it would swallow what is new. And it goes
-    before what is not begun: people may see it, and answer in a thread that the desk does not know yet.
+    before all else, what people wait for too: they may see it, and answer in a thread that the desk does not know yet.
     """
     values = {"state": "ready", "owner": "", "lease_until": None, **values}
     unit.stirred = True
     kept = await unit.first(select(work).where(work.c.id == number))
     if kept is not None and values["effect_state"] == SENDING:
-        values["prio"] = min(kept.prio, Prio.OPENED)
+        values |= {"prio": Prio.PERSON, "deadline": LONG_AGO}
     if kept is not None and kept.merge_key is not None and values["effect_state"] != SENDING:
         await _back_merged(unit, kept, values)
     else:

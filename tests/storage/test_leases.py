@@ -20,7 +20,7 @@ from storage.engine import AWAY, Engine
 from storage.queue import Held, Lost
 from storage.store import SqlStore, open_store
 from tests.forks import context as forking
-from tests.storage.helpers import WHOLE, Clock, Told, World, an_engine, put, rows, stored_case, until
+from tests.storage.helpers import START, WHOLE, Clock, Told, World, an_engine, put, rows, stored_case, until
 
 LEASES = {"step": timedelta(seconds=10), "reply": timedelta(seconds=60)}
 
@@ -96,7 +96,9 @@ async def test_what_may_be_out_already_goes_before_what_is_not_begun(timed: SqlS
     card = Work("reply", {"text": "a card"}, lane="case:1", prio=Prio.CARD)
     await put(timed, card)
     await an_engine(timed, effect=world).drain()
-    await put(timed, Work("reply", {"text": "another"}, lane="case:2", prio=Prio.CARD, deadline=clock.now))
+    for number, prio in enumerate((Prio.CARD, Prio.PERSON)):
+        work = Work("reply", {"text": "another"}, lane=f"another:{number}", prio=prio, deadline=START)
+        await put(timed, work)
     clock.forward(600)
     (first,) = await taken(timed, "next", limit=1)
     assert (first.row.payload["text"], first.row.sending) == ("a card", True)
