@@ -118,6 +118,10 @@ class Ledger:
         return not waiting
 
 
+REACHED: set[State] = set()
+"""States that any life came to."""
+
+
 class Life(RuleBasedStateMachine):
     @initialize(
         steps=st.sampled_from(sorted(STEPS)),
@@ -359,6 +363,7 @@ class Life(RuleBasedStateMachine):
         if old.unknown and old.state is State.POSTING:
             assert (new.versions, new.approvals) == (old.versions, old.approvals), "decided on while unknown"
         self._note(action, old, new)
+        REACHED.add(new.state)
         self.case = new
         self.now += timedelta(microseconds=1)
         for group in decision.cancel:
@@ -545,7 +550,9 @@ UNTIL_FOUND = settings(FULL, max_examples=500, phases=_NO_SHRINKING, report_mult
 
 
 def test_no_order_of_events_breaks_a_promise() -> None:
+    REACHED.clear()
     run_state_machine_as_test(Life, settings=FULL)
+    assert set(State) == REACHED, "the promises were put to the test in every state"
 
 
 def _carries_approvals_over(monkeypatch: pytest.MonkeyPatch) -> None:

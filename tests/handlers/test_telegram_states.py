@@ -52,13 +52,16 @@ def complete(what: Say, lang: str) -> None:
     assert needed <= what.args.keys(), f"{what.key} lacks {needed - what.args.keys()}"
 
 
-def check(drawing: Drawing) -> None:
+def check(drawing: Drawing) -> str:
+    """The text as people see it. Fails for a sentence that is missing or incomplete, and for what Telegram refuses."""
     for what in sayings(drawing):
         complete(what, drawing.lang)
     shown = render(drawing, LATER)
-    assert 0 < len(formatted(shown.html, "HTML", None, lambda user: {"id": user}).text) <= shown.length <= LONGEST
+    text = formatted(shown.html, "HTML", None, lambda user: {"id": user}).text
+    assert 0 < len(text) <= shown.length <= LONGEST
     for button in (b for row in (shown.keyboard.inline_keyboard if shown.keyboard else []) for b in row):
         assert button.url or unpack(button.callback_data) is not None
+    return text
 
 
 def drawings(story: Story, lang: str) -> Iterator[Drawing]:
@@ -74,8 +77,9 @@ def drawings(story: Story, lang: str) -> Iterator[Drawing]:
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("state", list(State))
 def test_a_case_in_every_state_can_be_shown(state: State, lang: str):
-    for drawing in drawings(at(state), lang):
-        check(drawing)
+    story = at(state)
+    texts = [check(drawing) for drawing in drawings(story, lang)]
+    assert len(texts) == 4 * (1 + len(story.case.versions)), "a card and each version, for both sides, stopped or not"
 
 
 STEPS = [(state, kind) for state, kind in TABLE if kind in SAMPLES]
@@ -161,14 +165,14 @@ def messages() -> set[str]:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_list_and_digest_can_be_shown(lang: str):
-    for drawing in lists(lang):
-        check(drawing)
+    texts = [check(drawing) for drawing in lists(lang)]
+    assert len(set(texts)) > 10, "they differ"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_question_can_be_put_and_closed(lang: str):
-    for drawing in questions(lang):
-        check(drawing)
+    texts = [check(drawing) for drawing in questions(lang)]
+    assert len(set(texts)) > 1, "they differ"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -177,6 +181,7 @@ def test_what_a_client_writes_can_be_shown_to_staff(lang: str):
     files = [Link("a.jpg", "https://files.example/a.jpg")]
     for edited in (False, True):
         drawn = view.mirrored(story.rules, story.case, "Mila", "hello", files, edited)
-        check(Drawing(drawn.title, drawn.blocks, (), lang, "UTC"))
+        text = check(Drawing(drawn.title, drawn.blocks, (), lang, "UTC"))
+        assert all(word in text for word in ("Mila", "hello", "a.jpg"))
         drawn = view.crossing(story.rules, story.case, 5, edited)
         check(Drawing(drawn.title, drawn.blocks, drawn.rows, lang, "UTC"))

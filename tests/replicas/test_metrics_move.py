@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -57,21 +57,21 @@ async def test_each_figure_moves_with_what_it_counts(desk: Opened) -> None:
             now = await scraped(port)
             return [name for name, of in MOVES.items() if value(now, name, of) <= value(before, name, of)]
 
-        await moved(w, still)
+        assert await left_still(w, still) == []
         await what_stands(w, port)
 
 
-async def moved(w: World, still: Callable[[], object]) -> None:
-    left: list[object] = []
+async def left_still(w: World, still: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Those that stood still for as long as anybody would wait."""
+    left: list[str] = []
 
     async def all_moved() -> bool:
-        left[:] = await still()  # type: ignore[misc]
+        left[:] = await still()
         return not left
 
-    try:
+    with suppress(AssertionError):
         await w.until(all_moved)
-    except AssertionError:
-        raise AssertionError(f"these stood still: {left}") from None
+    return left
 
 
 async def a_whole_case(w: World) -> None:
