@@ -18,6 +18,7 @@ from desk.polling import poll_work
 from desk.receiving import receive
 from sandbox import world
 from sandbox.server import Sandbox
+from tests.faults.odd import odd
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
 from tests.scenarios.world import CLIENT_GROUP, SECRETS, Shifted, World, a_sandbox
@@ -39,16 +40,9 @@ class OddSite:
 @asynccontextmanager
 async def odd_site() -> AsyncIterator[OddSite]:
     site = OddSite()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", site.serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with odd(site.serve) as server:
+        site.url = server.url
         yield site
-    finally:
-        await runner.cleanup()
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

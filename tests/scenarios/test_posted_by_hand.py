@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.faults.odd import odd
 from tests.scenarios.conftest import Opened
 from tests.scenarios.test_brought import TWO_WAYS, WORDS, add, approved
 from tests.scenarios.world import World
@@ -33,16 +34,10 @@ class Board:
 
 @asynccontextmanager
 async def a_board() -> AsyncIterator[Board]:
-    board, app = Board(), web.Application()
-    app.router.add_get("/{path:.*}", board.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    board.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    board = Board()
+    async with odd(board.answer) as site:
+        board.url = site.url
         yield board
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
