@@ -22,7 +22,7 @@ LOOK = 30.0
 """Seconds between two looks."""
 
 PATIENCE = timedelta(minutes=5)
-"""A rolling upgrade takes no longer: until then the newer replica does the work, and nobody needs to be told."""
+"""A rolling upgrade takes no longer: until then the newer replica does the work; and most failures pass by then."""
 
 
 async def unknown(app: App) -> list[Waiting]:
@@ -30,10 +30,16 @@ async def unknown(app: App) -> list[Waiting]:
     return [waiting for waiting in await app.engine.unknown() if waiting.state == "ready"]
 
 
+async def tired(app: App) -> list[Waiting]:
+    """Jobs that fail again and again, and not for a moment only."""
+    since = app.now() - PATIENCE
+    return [one for one in await app.engine.tired() if one.tired_since is not None and one.tired_since <= since]
+
+
 async def note(app: App) -> str:
     """For /readyz: no reason to send the requests elsewhere, but nothing to be silent about."""
     waits = [f"{one.rows} of kind {one.kind!r} wait for newer code" for one in await unknown(app)]
-    fails = [f"{one.tired} of kind {one.kind!r} fail again and again" for one in await app.engine.tired()]
+    fails = [f"{one.tired} of kind {one.kind!r} fail again and again" for one in await tired(app)]
     return "; ".join(waits + fails)
 
 
@@ -55,7 +61,7 @@ async def watch(app: App, stop: asyncio.Event) -> None:
 async def tell(app: App) -> None:
     waits = [one for one in await unknown(app) if one.oldest < app.now() - PATIENCE]
     told = [("unknown_work", one.kind, one.rows) for one in waits]
-    told += [("tired_work", one.kind, one.tired) for one in await app.engine.tired()]
+    told += [("tired_work", one.kind, one.tired) for one in await tired(app)]
     if not told:
         return
     async with app.store.write(Prio.PERSON) as unit:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import and_, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from desk.case import Case
@@ -34,7 +34,8 @@ BATCH = 1000
 
 class Waiting(NamedTuple):
     """Unfinished work of one kind and state. `oldest`: when the first of it should have run; `unsure`: how many may
-    have had their effect; `tired`: how many have failed as often as they may, or will have at the next failure."""
+    have had their effect; `tired`: how many have failed as often as they may, or will have at the next failure, and
+    `tired_since` the time of the first of these."""
 
     kind: str
     state: str
@@ -42,6 +43,7 @@ class Waiting(NamedTuple):
     oldest: datetime
     unsure: int
     tired: int
+    tired_since: datetime | None
 
 
 class SqlStore:
@@ -137,9 +139,10 @@ class SqlStore:
     async def waiting(self) -> list[Waiting]:
         """All unfinished work, counted."""
         unsure = func.count().filter(work.c.effect_state == SENDING)
-        tired = func.count().filter(work.c.attempts >= work.c.max_attempts - 1)
+        failed = and_(work.c.attempts > 0, work.c.attempts >= work.c.max_attempts - 1)
+        tired = func.count().filter(failed), func.min(work.c.created_at).filter(failed)
         by = work.c.kind, work.c.state
-        wanted = select(*by, func.count(), func.min(work.c.run_at), unsure, tired).group_by(*by).order_by(*by)
+        wanted = select(*by, func.count(), func.min(work.c.run_at), unsure, *tired).group_by(*by).order_by(*by)
         async with self.database.reader.begin() as connection:
             rows = await connection.execute(wanted.where(is_in("ready", "running", "parked")))
             return [Waiting(*row) for row in rows]

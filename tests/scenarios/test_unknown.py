@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -316,10 +317,15 @@ async def test_a_file_that_cannot_be_read_does_not_silence_its_thread(desk: Open
         assert (await w.case(1)).version.text == REPLY
 
 
-async def test_work_that_fails_again_and_again_is_kept_and_told_once(desk: Opened) -> None:
+async def test_work_that_fails_again_and_again_is_kept_and_told_once(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with desk() as w:
         async with w.app.store.write(scope=WHOLE) as unit:
-            await unit.enqueue(Work("receive", {"spoilt": True}, lane="mention:spoilt", max_attempts=1))
+            await unit.enqueue(Work("receive", {"spoilt": True}, lane="mention:spoilt", max_attempts=2))
+        await w.until(w.app.engine.tired, what="a failure")
+        assert await unknown.note(w.app) == "", "it may pass"
+        monkeypatch.setattr(unknown, "PATIENCE", timedelta())
 
         def told() -> list[str]:
             return [text for text in w.staff.room_texts() if "receive fails again and again (1 pieces)" in text]
