@@ -19,10 +19,10 @@ TICK = 1e-6
 """Seconds. Sums of floats near 2**31 are off by less; without it a token is refused at the very moment it is due."""
 QUIET = 2.2
 """Times it takes to fill a burst, without a person and without a rest, after which the quick pace begins: a minute."""
-SPARE, LATE = 0.7, 0.06
-"""Parts of a quick gap: how far people may be ahead of it, and how late the backlog may be without losing it. Together
+SPARE, LATE = 0.6, 0.1
+"""Parts of a quick gap: how far people may be ahead of it, and how much of being late the backlog makes up for. Together
 below LEFT, so that a tenth of a gap remains for the network's jitter."""
-LEFT = 0.86
+LEFT = 0.8
 """Calls of a minute's allowance that the quick pace does not plan for."""
 CALM, RUSH, RUSH_FOR = 8, 2, 1.5
 """In gaps: in a destination unused for CALM what belongs into a thread just opened may be RUSH ahead, for RUSH_FOR: the
@@ -117,8 +117,9 @@ def _rested(at: Seconds, gaps: int) -> ColumnElement[bool]:
 
 
 def _on_time(at: Seconds) -> ColumnElement[float]:
-    """A call that came a little late does not move those after it: lateness would add up to a slower pace."""
-    return case((dest.c.tat > at - LATE * dest.c.quick, dest.c.tat), else_=at)
+    """A call that came late moves those after it by what exceeds LATE alone: lateness would add up to a slower pace."""
+    lately = at - LATE * dest.c.quick
+    return case((dest.c.tat > lately, dest.c.tat), else_=lately)
 
 
 def _people_again(at: Seconds) -> ColumnElement[float]:

@@ -70,7 +70,10 @@ async def test_a_backlog_that_nobody_touches_uses_nearly_all_that_is_allowed(sto
     assert most_in_a_minute(sent) <= ALLOWED
 
 
-async def test_a_late_claim_does_not_slow_the_backlog_down(timed: SqlStore) -> None:
+@pytest.mark.parametrize(("late", "lost"), [(0.05, 0.0), (0.3, 0.2)], ids=["a little", "more than is made up for"])
+async def test_a_late_claim_costs_the_backlog_what_cannot_be_made_up_for(
+    timed: SqlStore, late: float, lost: float
+) -> None:
     quick = pace.quick_gap(ALLOWED)
     await timed.ensure_dest(ROOM, *group_pace(ALLOWED), quick)
     at = began = START.timestamp() + 1000
@@ -78,8 +81,8 @@ async def test_a_late_claim_does_not_slow_the_backlog_down(timed: SqlStore) -> N
         await unit.db.execute(update(dest).values(tat=at))
         for _ in range(100):
             assert await unit.change(pace.TAKE_TOKEN, pace.token(ROOM, Prio.CARD, at))
-            at = await free_at(unit, Prio.CARD, at) + 0.05 * quick
-    assert at - began < 100 * quick + 1
+            at = await free_at(unit, Prio.CARD, at) + late * quick
+    assert at - began < 100 * (1 + lost) * quick + 1
 
 
 PRESSES = {
