@@ -10,13 +10,14 @@ from itertools import chain, cycle
 from pathlib import Path
 
 import pytest
-from aiogram import Dispatcher
+from aiogram import Bot, Dispatcher
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert
 
 from bench.figures import at_percent, machine, table
 from bench.stores import stores
-from bot.telegram import make_bot
 from sandbox import world
 from storage.database import Database
 from tests.scenarios.world import TELEGRAM_IDS, World, a_sandbox, opened
@@ -77,7 +78,8 @@ async def _bot(url: str, sandbox: str) -> AsyncIterator[None]:
             await connection.execute(insert(FLOOR).values(press=query.id))
         await query.answer("It is yours now")
 
-    bot = make_bot(world.TELEGRAM_TOKEN, f"{sandbox}/telegram")
+    session = AiohttpSession(api=TelegramAPIServer.from_base(f"{sandbox}/telegram"))
+    bot = Bot(world.TELEGRAM_TOKEN, session=session)
     keys = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Take", callback_data="press")]])
     await bot.send_message(world.STAFF_ROOM, "A case", reply_markup=keys)
     polling = asyncio.create_task(dispatcher.start_polling(bot, handle_signals=False, close_bot_session=False))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from desk.work import Prio
 from storage import onehop
 from storage.turns import Turns
 
@@ -179,7 +180,15 @@ class Database:
         if self._reading:
             raise RuntimeError("this store was opened for reading")
         async with self._turns.turn(prio), self.writer.begin() as connection:
-            yield connection
+            if not self.sqlite or prio != Prio.NOW:
+                yield connection
+                return
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver.at_once = True
+            try:
+                yield connection
+            finally:
+                driver.at_once = False
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """Aware UTC. On PostgreSQL the server's clock, so that replicas agree about leases."""

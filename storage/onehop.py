@@ -29,7 +29,11 @@ class Cursor:
         return self
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:
-        await self._on.visit(partial(self._run, sqlite3.Cursor.execute, sql, parameters))
+        run = partial(self._run, sqlite3.Cursor.execute, sql, parameters)
+        if self._on.at_once:
+            run()
+        else:
+            await self._on.visit(run)
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Cursor:
@@ -71,9 +75,13 @@ class Cursor:
 
 
 class Connection(aiosqlite.Connection):
+    at_once = False
+    """Whether statements run where they are asked for, without a visit. For transactions of few and short ones that a
+    person waits for, once they have begun: waiting for the file's lock and for the disk is the thread's."""
+
     @property
     def plain(self) -> sqlite3.Connection:
-        """To be used on the connection's own thread alone."""
+        """To be used on the connection's own thread, or while nothing runs there."""
         return self._conn
 
     async def visit(self, work: Callable[[], Any]) -> Any:

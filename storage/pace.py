@@ -19,10 +19,10 @@ TICK = 1e-6
 """Seconds. Sums of floats near 2**31 are off by less; without it a token is refused at the very moment it is due."""
 QUIET = 2.2
 """Times it takes to fill a burst, without a person and without a rest, after which the quick pace begins: a minute."""
-SPARE, LATE = 0.6, 0.1
+SPARE, LATE = 0.5, 0.1
 """Parts of a quick gap: how far people may be ahead of it, and how much of being late the backlog makes up for. Together
 below LEFT, so that a tenth of a gap remains for the network's jitter."""
-LEFT = 0.8
+LEFT = 0.7
 """Calls of a minute's allowance that the quick pace does not plan for."""
 CALM, RUSH, RUSH_FOR = 8, 2, 1.5
 """In gaps: in a destination unused for CALM what belongs into a thread just opened may be RUSH ahead, for RUSH_FOR: the

@@ -10,10 +10,15 @@ from itertools import count
 
 from desk.work import Prio
 
+AFTER = 0.005
+"""Seconds after a press in which nobody else begins: its answer is on its way by then, and not behind what it left to
+be done."""
+
 
 class Turns:
     """`at_once` at a time; the most urgent waits least, equals go in order of arrival. While one of Prio.NOW is
-    inside nobody else begins: what they would do meanwhile, all on one processor, is what a press would wait for.
+    inside, and AFTER it, nobody else begins: what they would do meanwhile, all on one processor, is what a press would
+    wait for.
 
     The pool of connections alone is first come, first served: a press would stand behind all mentions of a burst.
     """
@@ -55,7 +60,15 @@ class Turns:
 
     def _leave(self, prio: int) -> None:
         self._free += 1
-        self._pressing -= prio == Prio.NOW
+        if prio == Prio.NOW:
+            asyncio.get_running_loop().call_later(AFTER, self._answered)
+        self._give()
+
+    def _answered(self) -> None:
+        self._pressing -= 1
+        self._give()
+
+    def _give(self) -> None:
         while self._waiting and self._may(self._waiting[0][0]):
             following, _, theirs = heappop(self._waiting)
             if not theirs.done():

@@ -1,7 +1,9 @@
 """The outgoing side against the sandbox's Telegram, through the real client."""
 
 import asyncio
+import gc
 import traceback
+import weakref
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from aiogram import Dispatcher
 from aiogram.client.telegram import TelegramAPIServer
+from aiogram.methods.base import Response
 from aiogram.types import CallbackQuery, Message
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer, unused_port
@@ -319,6 +322,14 @@ async def test_an_answer_the_library_cannot_read_still_tells_what_was_sent(desk:
     finally:
         await (await bot.session.create_session()).close()
         await server.close()
+
+
+async def test_the_type_of_an_answer_is_built_once(desk: Bench, chat: Chat):
+    """Building it takes longer than all else between a press and its handler."""
+    await chat.send(ROOM, "", drawing("card"), "k")
+    built = weakref.ref(Response[Message])
+    gc.collect()
+    assert built() is not None
 
 
 @pytest.mark.parametrize("room", ["slack:C1", "telegram:abc", "telegram:", "-100"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from desk.work import Prio
 from storage.database import Database
-from storage.onehop import AT_ONCE
+from storage.onehop import AT_ONCE, Cursor
 
 THINGS = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("name", Text, unique=True))
 MANY = AT_ONCE * 2 + 7
@@ -57,3 +60,42 @@ async def test_an_error_is_the_stores_own_and_the_connection_goes_on(connection:
     with pytest.raises(IntegrityError):
         await connection.execute(insert(THINGS).values(name="thing 0"))
     assert (await connection.execute(text("SELECT count(*) FROM things"))).scalar_one() == MANY
+
+
+async def test_statements_of_a_press_run_where_they_are_asked_for_and_no_others(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for the lock and for the disk stays the thread's, and so does all that may take long."""
+    database = Database(sqlite_url)
+    ran: dict[str, set[bool]] = {}
+    plain = Cursor._run
+
+    def run(self: Cursor, execute: Any, sql: str, parameters: Any) -> None:
+        ran.setdefault(sql.split()[0], set()).add(threading.current_thread() is threading.main_thread())
+        plain(self, execute, sql, parameters)
+
+    monkeypatch.setattr(Cursor, "_run", run)
+    async with database.writing(Prio.CARD) as opened:
+        await opened.execute(text("CREATE TABLE things (id INTEGER)"))
+    async with database.writing(Prio.NOW) as opened:
+        await opened.execute(text("INSERT INTO things VALUES (1)"))
+    async with database.writing(Prio.CARD) as opened:
+        assert (await opened.execute(text("SELECT count(*) FROM things"))).scalar_one() == 1
+    await database.close()
+    assert {name: ran[name] for name in ("BEGIN", "CREATE", "INSERT", "SELECT")} == {
+        "BEGIN": {False}, "CREATE": {False}, "INSERT": {True}, "SELECT": {False}
+    }  # fmt: skip
+
+
+async def test_a_press_that_fails_leaves_nothing_behind(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.writing(Prio.CARD) as opened:
+        await opened.run_sync(THINGS.metadata.create_all)
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            async with database.writing(Prio.NOW) as opened:
+                for _ in range(2):
+                    await opened.execute(insert(THINGS).values(name="the same"))
+    async with database.writing(Prio.NOW) as opened:
+        assert (await opened.execute(select(THINGS))).all() == []
+    await database.close()

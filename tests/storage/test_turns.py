@@ -7,12 +7,18 @@ import asyncio
 import pytest
 
 from desk.work import Prio
-from storage.turns import Turns
+from storage.turns import AFTER, Turns
 
 
 async def settled() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def answered() -> None:
+    """The time in which the answer to a press goes out is over."""
+    await asyncio.sleep(2 * AFTER)
+    await settled()
 
 
 class Queue:
@@ -67,6 +73,8 @@ async def test_while_somebody_presses_nobody_else_begins() -> None:
     await queue.go("press")
     assert queue.inside == ["card", "another press"], "the other one is still waited for"
     await queue.go("another press")
+    assert queue.inside == ["card"], "its answer goes out first"
+    await answered()
     assert queue.inside == ["card", "draw"]
 
 
@@ -76,7 +84,23 @@ async def test_many_begin_together_when_the_press_is_over() -> None:
     for name in ("a", "b", "c", "d"):
         await queue.come(name)
     await queue.go("press")
+    assert queue.inside == []
+    await answered()
     assert queue.inside == ["a", "b", "c"]
+
+
+async def test_a_press_right_after_another_waits_for_nothing() -> None:
+    queue = Queue(at_once=3)
+    await queue.come("press", Prio.NOW)
+    await queue.go("press")
+    await queue.come("draw")
+    await queue.come("another press", Prio.NOW)
+    assert queue.inside == ["another press"]
+    await answered()
+    assert queue.inside == ["another press"], "there is one more to be answered"
+    await queue.go("another press")
+    await answered()
+    assert queue.inside == ["draw"]
 
 
 async def test_only_so_many_at_once() -> None:
