@@ -21,9 +21,11 @@ from bot.rounds import KEEP_DONE, Rounds
 from bot.sources import Sources
 from collectors.http import client
 from collectors.readback import PageReader
+from collectors.screenshots import Screenshots
 from desk.answering import Answering, Digest
 from desk.clockwork import Warnings
 from desk.errors import Broken
+from desk.evidence import ShowScreenshot, TakeScreenshot
 from desk.hearing import Hear, Hearing
 from desk.polling import Poll
 from desk.ports import Chat, Done, Effect, Job, Probe, Unit, Verdicts
@@ -181,12 +183,12 @@ async def build(config: Config, path: Path, parts: Parts | None = None) -> App:
     rounds = Rounds(store, lambda: live.current, now)
     app = App(config, live, store, desk, hearing, sources, rounds, metrics, now, parts.minute, stack=stack)
     app.messengers.update(parts.chats or {})
-    jobs, effects = _jobs(app, PageReader(http)), _effects(app)
+    jobs, effects = _jobs(app, PageReader(http), Screenshots(http, config.desk.chromium)), _effects(app)
     app.engine = Engine(store, jobs, effects, probe=parts.probe, scale=parts.scale, settled=metrics.settled)
     return app
 
 
-def _jobs(app: App, pages: PageReader) -> dict[str, Job]:
+def _jobs(app: App, pages: PageReader, screenshots: Screenshots) -> dict[str, Job]:
     def directory() -> Directory:
         return app.live.current
 
@@ -203,6 +205,7 @@ def _jobs(app: App, pages: PageReader) -> dict[str, Job]:
         "publish": Publish(store, directory, sources.of),
         "watch": Watch(store, directory, sources.of),
         "read_page": ReadPage(store, directory, pages.shows),
+        "screenshot": TakeScreenshot(store, directory, screenshots.take),
         "digest": Digest(directory),
         "housekeeping": Housekeeping(store, lambda: app.live.config),
     }
@@ -221,6 +224,7 @@ def _effects(app: App) -> dict[str, Effect]:
         "summary": Summary(*shows),
         "alarm": Breaches(*shows),
         "file": File(*shows),
+        "show_screenshot": ShowScreenshot(*shows, store=app.store),
         "answer": Answer(Shows(*shows), answering.drawings),
         "post": Post(directory, app.sources.of),
         "delete_reply": DeleteReply(directory, app.sources.of),

@@ -189,6 +189,7 @@ def _rules(config: c.Config, client: c.Client, brand: c.Brand, people: tuple[Per
         posting=config.desk.posting,
         ai=config.ai is not None and client.ai,
         account=brand.signature or brand.name,
+        screenshots=config.desk.screenshots,
         site=card_of_site,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -185,4 +186,7 @@ def _export_fault(brands: list[str], client: str, platform: str, who: str, out: 
 
 
 def _plain(value: Any) -> str:
+    """A picture as base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr, field_validator
 
-from collectors.http import Ask, Door, Now, readable
+from collectors.http import Ask, Door, Now
 from collectors.login import Login, Pass
 from collectors.pages import Item, Page, joined, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import DeskError, Gone, Refused

@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr
 
-from collectors.http import Answer, Ask, Door, Now, Verdict, in_time, needs_login, readable, writing_begins_by
+from collectors.answers import Answer, Verdict, needs_login
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.login import OAUTH_CODES, Login, Pass, granted, said_by_oauth
 from collectors.pages import Item, Page, joined, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused

@@ -10,23 +10,15 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
+from collectors.answers import Maker, Verdict, needs_login
 from collectors.hooks import Call, Heed, needs_signature
-from collectors.http import (
-    Ask,
-    Door,
-    Maker,
-    Now,
-    Verdict,
-    in_time,
-    needs_login,
-    readable,
-    wait_seconds,
-    writing_begins_by,
-)
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.links import NUMBER, link_below, only
 from collectors.pages import PAGES, Item, Page, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
+from collectors.waits import wait_seconds
 from desk.errors import DeskError, Gone, Refused, Retry, Unsure
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted

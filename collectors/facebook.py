@@ -9,9 +9,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
 from collectors.graph import knock as knock
-from collectors.http import Now, in_time, readable, writing_begins_by
+from collectors.http import Now, in_time, writing_begins_by
 from collectors.links import NUMBER, Link, link_to, only
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply

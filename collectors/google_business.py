@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from collectors.answers import Maker, needs_login, refused
 from collectors.google_auth import UserSettings, user_login
-from collectors.http import Ask, Door, Maker, Now, needs_login, readable, refused
+from collectors.http import Ask, Door, Now
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
+from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import DeskError, Gone, NeedsLogin, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing

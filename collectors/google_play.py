@@ -9,11 +9,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
+from collectors.answers import refused
 from collectors.google_auth import ServiceAccount, service_login
-from collectors.http import Ask, Door, Now, first_fault, readable, refused
+from collectors.http import Ask, Door, Now
 from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import Cursor, Item, Page, joined, newest_first
+from collectors.records import first_fault, readable
 from collectors.settings import SourceSettings, on_loopback
 from collectors.text import fold, plain, scrubbed, tidy
 from desk.errors import Gone, Refused

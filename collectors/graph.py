@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
+from collectors.answers import Answer, Maker, Verdict, gone, later, lost, needs_login, refused, unsure
 from collectors.hooks import BadSignature, Call, Heed, needs_signature, said, same
-from collectors.http import Answer, Ask, Door, Maker, Now, Verdict, gone, later, lost, needs_login, refused, unsure
+from collectors.http import Ask, Door, Now
 from collectors.settings import SourceSettings
 from desk.errors import DeskError, Refused, Retry
 

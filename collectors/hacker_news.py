@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from collectors.http import Ask, Door, Now, readable
+from collectors.http import Ask, Door, Now
 from collectors.links import NUMBER, link_to, only
 from collectors.manual import NoReply
 from collectors.pages import Cursor, Item, Page, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import plain, scrubbed, tidy
 from desk.mention import Author, Mention, MentionKey

@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
-import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from collectors.answers import FAMILY, READ, STATUS, WRITE, Answer, Maker, Mode, Verdict, refused
+from collectors.bodies import LARGEST, MEGABYTE, TooBig, body
 from collectors.net import FOREIGN, Inside, Through, Ways, ssl_context
+from collectors.records import QUOTED
 from collectors.text import fold
-from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
+from desk.errors import DeskError, Refused, Retry
 
 TOTAL = 15.0
 """Seconds for one call, all of it. engine.md, fence: below a third of the 60 s lease."""
 CONNECT = 5.0
-LARGEST = 10 * 1024 * 1024
-MEGABYTE = 1024 * 1024
 HOPS = 5
-QUOTED = 300
 REDIRECTS = {301, 302, 303, 307, 308}
 
 SECRET = re.compile(r"authorization|token|key$|secret|password|signature|assertion", re.IGNORECASE)
 """Names of headers and fields that carry credentials."""
 
-FIELD = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
-"""A field's name; what is a key and yet looks otherwise may be somebody's number or name."""
-
-log = logging.getLogger("replydesk.collectors")
 
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
 Now = Callable[[], datetime]
 
 
@@ -73,17 +64,6 @@ def client(proxy: str = "", ca_file: Path | None = None) -> Client:
 def through(http: httpx.AsyncClient, proxy: str | None) -> httpx.AsyncClient:
     """The same client by another proxy, "" for none; None: as it is. It needs no closing."""
     return http if proxy is None or not isinstance(http, Client) else Client(Through(http.ways, proxy))
-
-
-class Mode(NamedTuple):
-    """What an exchange that went wrong means: `lost` without an answer, `unreadable` with one."""
-
-    lost: type[DeskError]
-    unreadable: type[DeskError]
-
-
-READ = Mode(lost=Retry, unreadable=BadAnswer)
-WRITE = Mode(lost=Unsure, unreadable=Unsure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,98 +101,6 @@ def _leaves(body: object, name: str = "") -> Iterator[tuple[str, object]]:
         yield name, body
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    url: str
-    mode: Mode
-    title: str
-
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.status < 300 or self.status == HTTPStatus.NOT_MODIFIED
-
-    def parse(self, shape: type[T] | TypeAdapter[T]) -> T:
-        """The JSON body as `shape`; anything else raises the mode's `unreadable`."""
-        adapter = shape if isinstance(shape, TypeAdapter) else TypeAdapter(shape)
-        try:
-            return adapter.validate_json(self.body)
-        except ValidationError as error:
-            raise self.mode.unreadable(f"{self.title}: {self._fault(error)}") from None
-
-    def _fault(self, error: ValidationError) -> str:
-        if self.body.lstrip()[:1] == b"<":
-            return "answered a web page instead of JSON"
-        return f"answered something else than its papers say: {first_fault(error)}"
-
-
-class Verdict(NamedTuple):
-    """All that is needed to say what an unsuccessful status means."""
-
-    reason: str
-    code: str
-    answer: Answer
-    now: datetime
-
-
-Maker = Callable[[Verdict], DeskError]
-
-
-def needs_login(verdict: Verdict) -> DeskError:
-    return NeedsLogin(verdict.reason)
-
-
-def refused(verdict: Verdict) -> DeskError:
-    return Refused(verdict.reason, code=verdict.code)
-
-
-def gone(verdict: Verdict) -> DeskError:
-    return Gone(verdict.reason)
-
-
-def later(verdict: Verdict) -> DeskError:
-    return Retry(verdict.reason, after=wait_seconds(verdict.answer.headers, verdict.now), rate_limited=True)
-
-
-def unsure(verdict: Verdict) -> DeskError:
-    return Unsure(verdict.reason)
-
-
-def lost(verdict: Verdict) -> DeskError:
-    if verdict.answer.mode.lost is Retry:
-        return Retry(verdict.reason, after=wait_seconds(verdict.answer.headers, verdict.now))
-    return verdict.answer.mode.lost(verdict.reason)
-
-
-def moved(verdict: Verdict) -> DeskError:
-    where = httpx.URL(verdict.answer.url).join(verdict.answer.headers.get("location", ""))
-    return Refused(f"{verdict.reason}: moved to {where.scheme}://{where.host}; set that address in the settings")
-
-
-def elsewhere(verdict: Verdict) -> DeskError:
-    """After a POST a 302 or 303 may be "done, look there"."""
-    return lost(verdict) if verdict.answer.mode is WRITE else moved(verdict)
-
-
-STATUS: dict[int, Maker] = {
-    301: moved,
-    302: elsewhere,
-    303: elsewhere,
-    307: moved,
-    308: moved,
-    401: needs_login,
-    403: refused,
-    404: gone,
-    408: lost,
-    410: gone,
-    420: later,
-    425: later,
-    429: later,
-}
-FAMILY: dict[int, Maker] = {3: moved, 4: refused, 5: lost}
-
 Words = Callable[[Any], tuple[str, str]]
 """Vendor's error body (decoded JSON) to (message, code)."""
 
@@ -224,10 +112,6 @@ def no_words(_body: Any) -> tuple[str, str]:
 # Raised before a byte of the request has left.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 NOT_POSSIBLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError)
-
-
-class TooBig(Exception):
-    """Megabytes answered, or read until we stopped."""
 
 
 class Door:
@@ -361,41 +245,6 @@ def _same_server(one: str, other: str) -> bool:
     return here.host == there.host and (upgrade or (here.scheme, here.port) == (there.scheme, there.port))
 
 
-WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-"""zlib's name for each packing that is understood (RFC 9110 §8.4.1)."""
-
-
-async def body(response: httpx.Response, most: int = LARGEST) -> bytes:
-    """Unpacked here and not by the client, which unpacks a whole piece before it can be counted. Raises TooBig."""
-    declared = response.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise TooBig(int(declared) // MEGABYTE)
-    unpack = _unpacking(response.headers.get("content-encoding", "").strip().lower())
-    content = bytearray()
-    async for piece in cast(httpx.AsyncByteStream, response.stream):
-        content += unpack(piece, most + 1 - len(content))
-        if len(content) > most:
-            raise TooBig(-(-len(content) // MEGABYTE))
-    return bytes(content)
-
-
-def _unpacking(packing: str) -> Callable[[bytes, int], bytes]:
-    """(piece, most bytes wanted) to unpacked bytes. Raises httpx.DecodingError."""
-    if packing in ("", "identity"):
-        return lambda piece, most: piece
-    if packing not in WINDOWS:
-        raise httpx.DecodingError(f"packed as {packing[:20]}, which the desk cannot read")
-    packed = zlib.decompressobj(WINDOWS[packing])
-
-    def unpack(piece: bytes, most: int) -> bytes:
-        try:
-            return packed.decompress(piece, most)
-        except zlib.error as error:
-            raise httpx.DecodingError(str(error)) from error
-
-    return unpack
-
-
 def _named(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
@@ -415,91 +264,3 @@ def _masked(message: str, ask: Ask) -> str:
     for secret in ask.secrets:
         message = message.replace(secret, "***")
     return message
-
-
-def first_fault(error: ValidationError) -> str:
-    """`field: what is wrong`, without the value: it may be a secret."""
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    said = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
-
-
-def readable(raw: list[Any], shape: type[M], title: str, *, searched: bool = False) -> tuple[list[M], str]:
-    """Records that are as promised, and a note on those that are not: one bad record harms only itself, also where it
-    is the only one.
-
-    Raises BadAnswer when none of several is readable. `searched`: something is looked for among them, and must not be
-    called gone; then a single one is enough.
-    """
-    good, faults = [], []
-    for record in raw:
-        try:
-            good.append(shape.model_validate(record))
-        except ValidationError as error:
-            faults.append(first_fault(error))
-            _log_once(title, faults[-1], _kinds(record))
-    if faults and not good and (searched or len(raw) > 1):
-        raise BadAnswer(f"{title}: answered something else than its papers say: {faults[0]}")
-    if not faults:
-        return good, ""
-    return good, f"{title}: {len(faults)} of {len(raw)} records cannot be read ({faults[0]})"
-
-
-@lru_cache(maxsize=256)
-def _log_once(title: str, fault: str, kinds: str) -> None:
-    """For whoever mends the reading. A poll meets the same record for days: one line is enough."""
-    log.warning("%s: a record cannot be read (%s); it holds %s", title, fault, kinds)
-
-
-def _kinds(record: Any, depth: int = 2) -> str:
-    """What a record is made of, without what it says: that may be about people. Names of fields are the platform's."""
-    if not isinstance(record, dict) or not depth:
-        return type(record).__name__
-    named = (f"{key}: {_kinds(value, depth - 1)}" for key, value in record.items() if FIELD.fullmatch(str(key)))
-    return f"{{{', '.join(named)}}}"[:QUOTED]
-
-
-def _seconds(value: str, _now: datetime) -> float | None:
-    return float(value) if re.fullmatch(r"\d{1,9}(\.\d+)?", value) else None
-
-
-def _http_date(value: str, now: datetime) -> float | None:
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, IndexError):
-        return None
-    return (at.astimezone(UTC) - now).total_seconds() if at.tzinfo else None
-
-
-def _iso(value: str, now: datetime) -> float | None:
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return (at - now).total_seconds() if at.tzinfo else None
-
-
-def _unix(value: str, now: datetime) -> float | None:
-    return float(value) - now.timestamp() if re.fullmatch(r"\d{10}(\.\d+)?", value) else None
-
-
-WAITS: dict[str, tuple[Callable[[str, datetime], float | None], ...]] = {
-    "retry-after": (_seconds, _http_date),
-    "ratelimit-reset": (_unix, _seconds, _iso),
-    "x-ratelimit-reset": (_unix, _seconds, _iso),
-    "x-rate-limit-reset": (_unix, _seconds, _iso),
-    "x-ratelimit-retry": (_seconds,),
-    "x-ratelimit-resource-until": (_http_date,),
-}
-"""Header to its readings, in order: vendors disagree on seconds, Unix time and ISO time (western.md §16)."""
-
-
-def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds the other side asks us to wait; None where it names no time."""
-    for name, readings in WAITS.items():
-        for reading in readings:
-            wait = reading(headers.get(name, "").strip(), now)
-            if wait is not None:
-                return max(wait, 0.0)
-    return None

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from collectors.http import Answer, Ask, Door, Maker, Now, in_time, needs_login, writing_begins_by
+from collectors.answers import Answer, Maker, needs_login
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from desk.errors import Gone, NeedsLogin, Refused
 
 EARLY = timedelta(minutes=5)

@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
+from collectors.answers import Maker, needs_login
 from collectors.graphemes import graphemes
-from collectors.http import Ask, Door, Maker, Now, in_time, needs_login, readable, writing_begins_by
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.links import NUMBER, link_below, only
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, plain, scrubbed, tidy
 from desk.errors import Gone

@@ -9,23 +9,11 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr
 
-from collectors.http import (
-    Answer,
-    Ask,
-    Door,
-    Maker,
-    Now,
-    Verdict,
-    gone,
-    later,
-    lost,
-    needs_login,
-    readable,
-    refused,
-    unsure,
-)
+from collectors.answers import Answer, Maker, Verdict, gone, later, lost, needs_login, refused, unsure
+from collectors.http import Ask, Door, Now
 from collectors.links import link_to, only
 from collectors.pages import Item, Page, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused

@@ -11,16 +11,14 @@ from urllib.robotparser import RobotFileParser
 
 import httpx
 
-from collectors.http import HOPS, MEGABYTE, REDIRECTS, TOTAL, TooBig, body
+from collectors.bodies import MEGABYTE, TooBig, body
+from collectors.http import HOPS, REDIRECTS, TOTAL
 from collectors.net import FOREIGN, Inside
 from collectors.text import fold, fold_typography, plain
 
 NAME = "Replydesk"
 """As robots.txt may call us."""
-WHO = {
-    "User-Agent": f"{NAME} (looks once whether a reply that a person has just posted stands on this page)",
-    "Accept": "text/html, text/plain;q=0.8",
-}
+WHO = f"{NAME} (looks once whether a reply that a person has just posted stands on this page)"
 NOTHING = "User-agent: *\nDisallow: /"
 CLOSED, CROWDED, BROKEN = (401, 403), 429, 500
 STATUS = {401: "login", 404: "no_page", 407: "login", 410: "no_page"}
@@ -66,16 +64,19 @@ May = Callable[[str], Awaitable[None]]
 
 
 class PageReader:
-    """`http` stays the caller's to close; of its ways out the one for foreign addresses is taken."""
+    """`http` stays the caller's to close; of its ways out the one for foreign addresses is taken. `who`: what it says
+    of itself; `largest`: bytes of a page."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, who: str = WHO, largest: int = MEGABYTE) -> None:
         self._http = http
+        self._headers = {"User-Agent": who, "Accept": "text/html, text/plain;q=0.8"}
+        self._largest = largest
 
     async def shows(self, url: str, text: str) -> str:
         """Whether it is "seen" or "absent", or why the page could not be read. Whatever a site does, it answers."""
         try:
             async with asyncio.timeout(2 * TOTAL):
-                page = await self._page(url)
+                page = await self.page(url)
         except Unread as no:
             return str(no)
         except Inside:
@@ -86,7 +87,8 @@ class PageReader:
             return "no_answer"
         return await asyncio.to_thread(_found, page.text, text)
 
-    async def _page(self, url: str) -> Got:
+    async def page(self, url: str) -> Got:
+        """A page of words, at the end of its redirects. Raises Unread, Inside, TooBig and what httpx has."""
         known: dict[str, RobotFileParser] = {}
 
         async def may(address: str) -> None:
@@ -124,10 +126,10 @@ class PageReader:
         raise Unread("turned_away")
 
     async def _get(self, url: str) -> Got:
-        request = self._http.build_request("GET", _sound(url), headers=WHO, extensions={FOREIGN: True})
+        request = self._http.build_request("GET", _sound(url), headers=self._headers, extensions={FOREIGN: True})
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
-            content = await body(response, MEGABYTE)
+            content = await body(response, self._largest)
         finally:
             await response.aclose()
         return Got(str(request.url), response.status_code, response.headers, content)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, SecretStr
 
-from collectors.http import Ask, Door, Now, readable
+from collectors.http import Ask, Door, Now
 from collectors.links import link_below, link_to, only
 from collectors.login import OAUTH_CODES, Grant, Login, Pass
 from collectors.manual import NoReply
 from collectors.pages import Item, Page, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import plain, scrubbed, tidy
 from desk.errors import Gone, NeedsLogin, Refused

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import feedparser
 from pydantic import BaseModel, Field
 
-from collectors.http import Answer, Ask, Door, Now
+from collectors.answers import Answer
+from collectors.http import Ask, Door, Now
 from collectors.manual import NoReply
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, plain, scrubbed, tidy

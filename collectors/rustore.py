@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from collectors.http import QUOTED, Answer, Ask, Door, Now, readable
+from collectors.answers import Answer
+from collectors.http import Ask, Door, Now
 from collectors.login import Grant, Login, Pass
 from collectors.pages import Item, Page, joined, newest_first
+from collectors.records import QUOTED, readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused

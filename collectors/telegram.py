@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from collectors.http import Answer, Ask, Door, Maker, Now, Verdict, gone, later, lost, needs_login, readable, refused
+from collectors.answers import Answer, Maker, Verdict, gone, later, lost, needs_login, refused
+from collectors.http import Ask, Door, Now
 from collectors.links import NUMBER, link_to, only
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry

@@ -11,10 +11,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from collectors.hooks import Call, Heed, needs_password
-from collectors.http import Ask, Door, Now, readable
+from collectors.http import Ask, Door, Now
 from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, Grant, Login, Pass, Tokens, said_by_oauth
 from collectors.pages import PAGES, joined
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import Gone, NeedsLogin, Refused

@@ -24,8 +24,9 @@ from pydantic import (
 from standardwebhooks import Webhook
 
 from collectors.hooks import BadSignature, HookError
-from collectors.http import Now, first_fault
+from collectors.http import Now
 from collectors.manual import NoReply
+from collectors.records import first_fault
 from collectors.settings import SourceSettings, web_address
 from collectors.text import scrubbed
 from desk.mention import Author, Kind, Mention, MentionKey

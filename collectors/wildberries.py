@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, 
 import jwt
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Field, SecretStr
 
-from collectors.http import Ask, Door, Maker, Now, in_time, readable, refused, writing_begins_by
+from collectors.answers import Maker, refused
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, fold_typography, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry, Unsure

@@ -12,21 +12,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from collectors.http import (
-    Answer,
-    Ask,
-    Door,
-    Maker,
-    Now,
-    gone,
-    in_time,
-    later,
-    needs_login,
-    readable,
-    unsure,
-    writing_begins_by,
-)
+from collectors.answers import Answer, Maker, gone, later, needs_login, unsure
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.links import NUMBER, link_below, only
+from collectors.records import readable
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Unsure

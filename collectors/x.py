@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
-from collectors.http import Ask, Door, Maker, Now, Verdict, needs_login, readable
+from collectors.answers import Maker, Verdict, needs_login
+from collectors.http import Ask, Door, Now
 from collectors.links import NUMBER, link_to, only
 from collectors.manual import NoReply
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import plain, scrubbed, tidy
 from desk.errors import DeskError, Refused

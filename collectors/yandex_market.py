@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, 
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
+from collectors.answers import Answer
 from collectors.hooks import Call, Heed, needs_password
-from collectors.http import Answer, Ask, Door, Now, in_time, readable, writing_begins_by
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, fold_typography, scrubbed, tidy
 from desk.errors import Gone, Refused

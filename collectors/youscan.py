@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from collectors.hooks import Call, Heed, needs_password
-from collectors.http import Ask, Door, Now, readable
+from collectors.http import Ask, Door, Now
 from collectors.manual import NoReply, recognise
 from collectors.pages import joined
+from collectors.records import readable
 from collectors.settings import SourceSettings, web_address
 from collectors.text import scrubbed, tidy
 from desk.errors import Refused

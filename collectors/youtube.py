@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from collectors.answers import Maker, Verdict, gone, later, needs_login, refused
 from collectors.google_auth import UserSettings, user_login
-from collectors.http import Ask, Door, Maker, Now, Verdict, gone, later, needs_login, readable, refused
+from collectors.http import Ask, Door, Now
 from collectors.links import link_to, only
 from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
+from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import DeskError, Gone, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing

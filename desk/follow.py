@@ -152,6 +152,34 @@ def read_page(case: Case, run_at: datetime) -> Work:
     )
 
 
+def screenshot(case: Case, rules: Rules) -> list[Work]:
+    """A picture of the public page as it stands now, if there is one."""
+    if not rules.screenshots or not case.mention.url.startswith(("http://", "https://")):
+        return []
+    taken = Work(
+        "screenshot",
+        {"case": case.id},
+        lane=lane(case, "screenshot"),
+        idem=f"screenshot:{case.id}",
+        prio=Prio.MENTION,
+        max_attempts=3,
+    )
+    return [taken]
+
+
+def show_screenshot(case: Case, rules: Rules, digest: str) -> Work:
+    """After the card, and after all that somebody waits for: it informs, and stands in the thread for later."""
+    return Work(
+        "show_screenshot",
+        {"case": case.id, "side": "staff", "digest": digest},
+        lane=lane(case, "screenshot"),
+        dest=rules.room("staff"),
+        idem=f"show_screenshot:{case.id}:{digest}",
+        prio=Prio.COSMETIC,
+        max_attempts=5,
+    )
+
+
 def suggest(case: Case, person: str, now: datetime) -> Work:
     return Work(
         "suggest",
@@ -226,6 +254,7 @@ def opening(case: Case, rules: Rules, now: datetime) -> list[Work]:
         open_thread(case, rules, "staff"),
         draw(case, rules, "staff", "card"),
         *timers(case, rules, now),
+        *screenshot(case, rules),
     ]
 
 

@@ -112,6 +112,14 @@ class Bulletin:
     cases: tuple[int, ...]
 
 
+class Screenshot(NamedTuple):
+    """What a public page looked like at a time. `digest`: SHA-256 of `data`, a JPEG, in hexadecimal."""
+
+    url: str
+    data: bytes
+    digest: str
+
+
 class Stop(NamedTuple):
     """Posting is stopped for `scope` ("*" or a brand's key)."""
 
@@ -244,6 +252,10 @@ class Unit(Protocol):
     async def bulletin(self, room: str) -> Bulletin | None: ...
     async def set_bulletin(self, bulletin: Bulletin) -> None: ...
 
+    async def put_screenshot(self, case: int, shot: Screenshot) -> None:
+        """One picture is kept once, however many cases it belongs to."""
+        ...
+
     async def uncarded(self, room: str) -> list[Case]:
         """Cases without a card yet whose staff room this is, by time left."""
         ...
@@ -280,6 +292,10 @@ class Reader(Protocol):
     async def events(self, number: int) -> list[Event]: ...
     async def stored(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
         """Count of mentions found in [since, until) by (brand, platform, tone)."""
+        ...
+
+    async def screenshot(self, case: int, digest: str) -> bytes | None:
+        """None: it was erased meanwhile."""
         ...
 
     async def place(self, case: int, side: Side) -> Place | None: ...

@@ -29,7 +29,8 @@ class Sla(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`card`: of the platform a mention came by. `site`: that of the site it stands on, None where it is not known."""
+    """`card`: of the platform a mention came by. `site`: that of the site it stands on, None where it is not known.
+    `screenshots`: whether a picture is taken of each page that a case is about."""
 
     client: str
     client_name: str
@@ -49,6 +50,7 @@ class Rules:
     posting: bool = True
     ai: bool = False
     account: str = ""
+    screenshots: bool = False
     site: Callable[[Mention], PlatformCard | None] = lambda mention: None
 
     def at(self, mention: Mention) -> Rules:

@@ -24,6 +24,7 @@ from desk.work import Prio
 from storage.codec import MENTION
 from storage.database import BUSY_TIMEOUT, Database
 from storage.mentions import any_of
+from storage.screenshots import drop_screenshots
 from storage.store import SqlStore
 from storage.tables import (
     approvals,
@@ -35,10 +36,12 @@ from storage.tables import (
     mention_versions,
     mentions,
     once,
+    pictures,
     places,
     replies,
     rounds,
     sayings,
+    screenshots,
     versions,
     work,
     work_history,
@@ -58,7 +61,7 @@ EVENT_KEEPS = frozenset(
 )
 """What an event still says once it is erased; the rest are texts, reasons and addresses."""
 
-CASE_LANES = ("staff", "client", "reply", "ai", "staff:ask", "client:ask")
+CASE_LANES = ("staff", "client", "reply", "ai", "screenshot", "staff:ask", "client:ask")
 ENDED = [state.value for state in FINISHED]
 
 
@@ -290,6 +293,7 @@ async def _erase_cases(unit: SqlUnit, numbers: Sequence[int]) -> None:
     await unit.db.execute(update(replies).where(replies.c.case_id.in_(numbers)).values(**gone))
     for row in await unit.rows(select(cases.c.id, cases.c.data).where(cases.c.id.in_(numbers))):
         await unit.db.execute(update(cases).where(cases.c.id == row.id).values(data=_case_data(row.data)))
+    await drop_screenshots(unit.db, numbers)
     await _erase_reasons(unit, numbers)
     await _erase_events(unit, numbers)
 
@@ -385,7 +389,7 @@ class Held:
     row: dict[str, Any]
 
 
-OF_CASES: tuple[Table, ...] = (rounds, versions, approvals, replies, case_events, places, sayings, asks)
+OF_CASES: tuple[Table, ...] = (rounds, versions, approvals, replies, case_events, places, sayings, asks, screenshots)
 
 
 async def held_on(store: SqlStore, brands: Sequence[str], platform: str, author: str) -> AsyncIterator[Held]:
@@ -403,6 +407,9 @@ async def held_on(store: SqlStore, brands: Sequence[str], platform: str, author:
                 column = table.c.id if table is cases else table.c.case_id
                 for row in await _all(db, table, column.in_(some)):
                     yield Held(table.name, row)
+            theirs = select(screenshots.c.digest).where(screenshots.c.case_id.in_(some))
+            for row in await _all(db, pictures, pictures.c.digest.in_(theirs)):
+                yield Held("pictures", row)
 
 
 async def _all(db: AsyncConnection, table: Table, *where: ColumnElement[bool]) -> list[dict[str, Any]]:

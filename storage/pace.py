@@ -20,8 +20,8 @@ TICK = 1e-6
 QUIET = 2.2
 """Times it takes to fill a burst, without a person and without a rest, after which the quick pace begins: a minute."""
 SPARE, LATE = 0.5, 0.1
-"""Parts of a quick gap: how far people may be ahead of it, and how much of being late the backlog makes up for. Together
-below LEFT, so that a tenth of a gap remains for the network's jitter."""
+"""Parts of a quick gap: how far people may be ahead of it, and how much of being late the backlog makes up for.
+Together below LEFT, so that a tenth of a gap remains for the network's jitter."""
 LEFT = 0.7
 """Calls of a minute's allowance that the quick pace does not plan for."""
 CALM, RUSH, RUSH_FOR = 8, 2, 1.5

@@ -17,7 +17,7 @@ from storage.part import RulesOf
 from storage.places import to_place
 from storage.scoped import Scoped
 from storage.switches import ALL_SOURCES, ALL_STOPS, to_stop
-from storage.tables import case_events, cases, mentions, places, rounds
+from storage.tables import case_events, cases, mentions, pictures, places, rounds, screenshots
 
 
 @dataclass
@@ -71,6 +71,12 @@ class SqlReader(Scoped):
         wanted = select(*by, func.count()).where(self.brand_in(mentions.c.brand), *found).group_by(*by)
         rows = (await self.db.execute(wanted)).all()
         return {(brand, platform, tone): count for brand, platform, tone, count in rows}
+
+    async def screenshot(self, case: int, digest: str) -> bytes | None:
+        joined = pictures.join(screenshots, screenshots.c.digest == pictures.c.digest)
+        here = screenshots.c.case_id == case, pictures.c.digest == digest, self.case_in(screenshots.c.case_id)
+        found: bytes | None = (await self.db.execute(select(pictures.c.data).select_from(joined).where(*here))).scalar()
+        return found
 
     async def place(self, case: int, side: Side) -> Place | None:
         wanted = select(places).where(places.c.case_id == case, places.c.side == side, self.case_in(places.c.case_id))

@@ -245,6 +245,25 @@ sayings = Table(
     sqlite_autoincrement=True,
 )
 
+pictures = Table(
+    "pictures",
+    metadata,
+    # A page that several cases stand on is one picture.
+    Column("digest", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+screenshots = Table(
+    "screenshots",
+    metadata,
+    _case(),
+    Column("digest", Text, ForeignKey("pictures.digest"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("taken_at", Utc, nullable=False),
+    # The job may run twice: a second row would be shown as a second picture.
+    PrimaryKeyConstraint("case_id", "digest"),
+)
+
 asks = Table(
     "asks",
     metadata,

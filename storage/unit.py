@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from storage.cases import CasePart
 from storage.mentions import MentionPart
 from storage.places import AskPart, PlacePart, SayingPart
+from storage.screenshots import ScreenshotPart
 from storage.switches import SwitchPart
 from storage.waiting import WorkPart
 
 
 @dataclass
-class SqlUnit(CasePart, MentionPart, PlacePart, SayingPart, AskPart, WorkPart, SwitchPart):
+class SqlUnit(CasePart, MentionPart, PlacePart, SayingPart, AskPart, WorkPart, SwitchPart, ScreenshotPart):
     """desk.ports.Unit on SQLAlchemy."""

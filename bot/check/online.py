@@ -22,6 +22,7 @@ from bot.config.faults import Faults, Where
 from bot.net import way
 from collectors import PLATFORMS
 from collectors.http import client as http_client
+from collectors.screenshots import lacking
 
 PART = 60
 """Seconds all calls to one of the other sides may take."""
@@ -67,8 +68,16 @@ def _parts(config: Config, http: httpx.AsyncClient) -> Iterator[Part]:
     yield Part(
         "the database", Where().at("database", "url"), partial(ask_database, config.database.url.get_secret_value())
     )
+    if config.desk.screenshots:
+        yield Part("the browser", Where().at("desk", "screenshots"), partial(_find_browser, config.desk.chromium))
     if config.ai is not None:
         yield Part("the AI server", Where().at("ai"), partial(connect_ai, config.ai, way(config, config.ai.proxy)))
+
+
+async def _find_browser(named: str, faults: Faults) -> None:
+    what, mend = lacking(named)
+    if what:
+        faults.add(Where().at("desk", "screenshots"), what, mend)
 
 
 def _proxies(config: Config) -> Iterator[Part]:

@@ -111,6 +111,21 @@ class Desk(Model):
         examples=["company-ca.pem"],
     )
 
+    screenshots: StrictBool = Field(
+        default=False,
+        title="Screenshots",
+        description="a picture of each page that a case is about, taken when it is found and kept as evidence; "
+        "needs replydesk[screenshots] and a Chromium",
+        examples=[True],
+    )
+    chromium: str = Field(
+        default="",
+        title="Chromium",
+        description='the browser that takes screenshots, as a path or a name; "": chromium, google-chrome or chrome, '
+        "whichever is installed",
+        examples=["/usr/bin/chromium"],
+    )
+
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port to listen at; None: nothing listens."""

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from collectors.answers import Answer
 from collectors.bluesky.calls import NAME, TITLE, Calls
 from collectors.bluesky.facets import facets
 from collectors.bluesky.records import POST, record_key, reply_to
 from collectors.bluesky.shapes import Listing, Post, Ref, Stored, Thread
 from collectors.graphemes import graphemes
-from collectors.http import Answer, Now, in_time, readable, writing_begins_by
+from collectors.http import Now, in_time, writing_begins_by
 from collectors.links import link_to
 from collectors.login import Tokens
 from collectors.pages import Item, Page, Read, joined, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
 from desk.errors import Gone, Refused

@@ -8,8 +8,9 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import SecretStr
 
+from collectors.answers import Answer, Maker, gone, needs_login
 from collectors.bluesky.shapes import Me, Session
-from collectors.http import Answer, Ask, Door, Maker, Now, gone, needs_login
+from collectors.http import Ask, Door, Now
 from collectors.login import Login, Pass, Tokens
 from desk.errors import Gone, NeedsLogin, Refused
 

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from collectors.csv_folder.columns import Columns
 from collectors.csv_folder.rows import Row, Table
 from collectors.csv_folder.times import when
-from collectors.http import first_fault
 from collectors.manual import recognise
+from collectors.records import first_fault
 from collectors.text import scrubbed
 from collectors.webhook import Parent, Pushed, PushedAuthor
 from desk.mention import Author, Mention, MentionKey

@@ -8,21 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr
 
-from collectors.http import (
-    QUOTED,
-    Answer,
-    Ask,
-    Door,
-    Maker,
-    Now,
-    Verdict,
-    gone,
-    lost,
-    needs_login,
-    refused,
-    wait_seconds,
-)
+from collectors.answers import Answer, Maker, Verdict, gone, lost, needs_login, refused
+from collectors.http import Ask, Door, Now
+from collectors.records import QUOTED
 from collectors.text import fold
+from collectors.waits import wait_seconds
 from desk.errors import DeskError, Refused, Retry
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from collectors.http import readable
+from collectors.records import readable
 from collectors.text import tidy
 from collectors.vk.calls import TITLE
 from desk.errors import Gone

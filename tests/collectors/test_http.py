@@ -15,7 +15,10 @@ import pytest
 from pydantic import BaseModel
 
 from collectors import http
-from collectors.http import LARGEST, Ask, Door, client, in_time, readable, wait_seconds
+from collectors.bodies import LARGEST
+from collectors.http import Ask, Door, client, in_time
+from collectors.records import readable
+from collectors.waits import wait_seconds
 from desk.errors import BadAnswer, DeskError, Refused, Retry, Unsure
 from tests.collectors.wire import NOW, Wire, answers, now
 

@@ -21,7 +21,7 @@ import pytest
 
 from collectors import GROUP, Entry
 from collectors import PLATFORMS as OURS
-from collectors.http import LARGEST
+from collectors.bodies import LARGEST
 from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
 from desk.mention import Mention
 from desk.platform import Platform, problems

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from bot.rounds import DIGEST_GRACE, next_at
 from collectors import open_platform
 from collectors.google_play import Settings
-from collectors.http import wait_seconds
+from collectors.waits import wait_seconds
 from desk.answering import digest_work, local_date
 from desk.errors import NeedsLogin
 from desk.stats import digest_day

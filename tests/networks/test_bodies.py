@@ -16,7 +16,8 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from bot.http import HookSource, HttpDeps, http_app
-from collectors.http import LARGEST, Ask, Door, client
+from collectors.bodies import LARGEST
+from collectors.http import Ask, Door, client
 from collectors.webhook import LARGEST as PUSHED
 from desk.errors import BadAnswer
 from storage.store import SqlStore, open_store

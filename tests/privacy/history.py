@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import insert, select
 
 from desk.case import Approval, Case, Event, Reply, State, Version
 from desk.mention import Author, Mention, OfficialReply
-from desk.ports import Ask, Heard, Place, Post
+from desk.ports import Ask, Heard, Place, Post, Screenshot
 from desk.receiving import receive
 from desk.scope import Scope
 from desk.work import Work
@@ -38,6 +39,7 @@ TRACES = (
     "журнал про Анну",
     "ошибка про Анну",
     "review-of-anna",
+    "picture of anna",
 )
 """Each is said in one place or another of what `lived` stores of her."""
 
@@ -91,6 +93,8 @@ async def lived(store: SqlStore, state: State = State.CLOSED, mention: Mention |
         case = await unit.new_case(her_case(mention, state, ended), [noted, asked])
         await unit.put_mention(mention, "negative", 0.9, "ai", START, case.id)
         await _talked(unit, case)
+        shot = b"picture of anna"
+        await unit.put_screenshot(case.id, Screenshot(mention.url, shot, sha256(shot).hexdigest()))
         await unit.enqueue(receive(mention, f"hook:{case.id}:review-of-anna"))
         say = {"case": case.id, "text": "разговор об Анне"}
         await unit.enqueue(Work("say", say, lane=f"case:{case.id}:staff", idem=f"say:{case.id}"))

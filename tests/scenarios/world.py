@@ -49,6 +49,7 @@ language = "{lang}"
 timezone = "Asia/Almaty"
 listen = "{listen}"
 secret_key = "env:REPLYDESK_SECRET"
+{keys}
 
 [database]
 url = "{database}"
@@ -322,6 +323,7 @@ def write_config(
         "steps": '[{ who = ["marta", "oleg"], need = 1 }]',
         "sources": "",
         "more": "",
+        "keys": "",
         "listen": "",
         "every": "1s",
         **values,

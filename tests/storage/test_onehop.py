@@ -87,15 +87,19 @@ async def test_statements_of_a_press_run_where_they_are_asked_for_and_no_others(
     }  # fmt: skip
 
 
+async def _twice(database: Database) -> None:
+    async with database.writing(Prio.NOW) as opened:
+        for _ in range(2):
+            await opened.execute(insert(THINGS).values(name="the same"))
+
+
 async def test_a_press_that_fails_leaves_nothing_behind(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     async with database.writing(Prio.CARD) as opened:
         await opened.run_sync(THINGS.metadata.create_all)
     for _ in range(2):
         with pytest.raises(IntegrityError):
-            async with database.writing(Prio.NOW) as opened:
-                for _ in range(2):
-                    await opened.execute(insert(THINGS).values(name="the same"))
+            await _twice(database)
     async with database.writing(Prio.NOW) as opened:
         assert (await opened.execute(select(THINGS))).all() == []
     await database.close()

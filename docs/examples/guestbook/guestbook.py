@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
-from collectors.http import Ask, Door, Now, in_time, readable, writing_begins_by
+from collectors.http import Ask, Door, Now, in_time, writing_begins_by
 from collectors.links import link_below, only
 from collectors.pages import Item, Page, newest_first
+from collectors.records import readable
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, tidy
 from desk.errors import Gone
