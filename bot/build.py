@@ -122,8 +122,7 @@ class App:
 
     async def pace(self) -> None:
         """Tell the store how fast each room and each account may be written to."""
-        for name, gap, burst, quick in paces(self.config, self.live.current, self.sources, self.minute):
-            await self.store.ensure_dest(name, gap, burst, quick)
+        await self.store.ensure_dests(paces(self.config, self.live.current, self.sources, self.minute))
 
     async def close(self) -> None:
         await self.sources.close()

@@ -49,6 +49,11 @@ class Entry:
         known: Callable[[CommonSettings, str], str | None] | None = getattr(import_module(self.module), "item", None)
         return known(settings, url) if known else None
 
+    @property
+    def knows_items(self) -> bool:
+        """Whether links to its items say which they lead to."""
+        return hasattr(import_module(self.module), "item")
+
     def _part(self, name: str) -> Any:
         return getattr(import_module(self.module), name)
 

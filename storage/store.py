@@ -21,9 +21,9 @@ from storage.database import Database, alone, crossed, listen
 from storage.migrations import migrate
 from storage.part import RulesOf
 from storage.reader import SqlReader
-from storage.tables import once, tokens, work, work_history
+from storage.tables import dest, once, tokens, work, work_history
 from storage.unit import SqlUnit
-from storage.waiting import SENDING, insert_dest, is_in
+from storage.waiting import SENDING, is_in
 
 if TYPE_CHECKING:
     from storage.vault import Vault
@@ -126,10 +126,19 @@ class SqlStore:
         In any window of T seconds no more than T / gap + burst rows are sent there, T / gap of them from the backlog.
         `quick`: the gap while nobody acts (storage.pace); 0: there is no such pace.
         """
+        await self.ensure_dests([(name, gap, burst, quick)])
+
+    async def ensure_dests(self, paces: Iterable[tuple[str, float, int, float]]) -> None:
+        """Many at once, each as `ensure_dest` has it, in one transaction. A name that comes twice has its last pace."""
+        named = {name: {"name": name, "gap": gap, "burst": burst, "quick": quick} for name, gap, burst, quick in paces}
+        if not named:
+            return
         async with self.write() as unit:
-            known = insert_dest(unit, name, gap, burst, 0.0, quick)
-            pace = {"gap": gap, "burst": burst, "quick": quick}
-            await unit.db.execute(known.on_conflict_do_update(index_elements=["name"], set_=pace))
+            known = unit.insert(dest).values(tat=0.0)
+            set_ = {column: known.excluded[column] for column in ("gap", "burst", "quick")}
+            # In one order, or replicas that start together wait for each other's rows.
+            rows = [named[name] for name in sorted(named)]
+            await unit.db.execute(known.on_conflict_do_update(index_elements=["name"], set_=set_), rows)
 
     async def pause(self, kinds: Iterable[str]) -> float | None:
         """Seconds until a row of these kinds comes due or gets its token; None: nothing waits for either."""

@@ -237,14 +237,16 @@ def platforms() -> str:
         "longest reply",
         "polled",
         "requests a minute",
+        "links to items",
         "its own calls",
     )
     parts = [
         "# Platforms",
         "What each can do, from its card. Without a reply API the desk offers the approved text, the link and "
         "`I posted it`. A platform with calls of its own may be given `/hooks/SOURCE` as their address: the source is "
-        "read as soon as one comes.",
-        table(head, (_abilities(name, card) for name, card in cards)),
+        "read as soon as one comes. Where links say which item they lead to, `/add LINK` brings that very one, and the reply "
+        "goes there.",
+        table(head, (_abilities(name, card, PLATFORMS[name].knows_items) for name, card in cards)),
         "\n".join(f"- {_code(name)}: {_words(_cell(note))}" for name, card in cards for note in card.notes),
         "## Posted by hand",
         "Links to these sites are recognised; a mention from there, brought by a person, is shown under their name.",
@@ -256,13 +258,14 @@ def platforms() -> str:
     return _page(parts)
 
 
-def _abilities(name: str, card: PlatformCard) -> Iterator[str]:
+def _abilities(name: str, card: PlatformCard, knows_items: bool) -> Iterator[str]:
     yield from (_code(name), card.title)
     yield "yes" if card.can_reply else "by hand"
     yield from ("yes" if can else "" for can in (card.can_edit, card.can_delete, card.can_look))
     yield "" if card.longest is None else f"{card.longest} {card.unit}"
     yield "pushed" if card.pushed else f"every {show_duration(card.every)}, at most every {show_duration(card.floor)}"
     yield "" if card.pushed else str(card.pace)
+    yield "yes" if knows_items else ""
     yield card.calls
 
 

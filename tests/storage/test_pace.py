@@ -15,7 +15,7 @@ from storage.queue import hold_dest
 from storage.store import SqlStore, open_store
 from storage.tables import dest
 from storage.unit import SqlUnit
-from tests.storage.helpers import START, Clock, Told, an_engine, put
+from tests.storage.helpers import START, Clock, Told, an_engine, put, tat
 
 ROOM = "telegram:-1001"
 ALLOWED, MINUTE = 20, 60.0
@@ -183,3 +183,17 @@ async def test_a_room_is_written_to_at_once_after_the_clock_was_set_back(timed: 
         for desk in desks:
             await desk.drain()
         assert len(job.ran) == ran, f"after {seconds} s more"
+
+
+async def test_many_rooms_get_their_pace_at_once_and_keep_what_they_used(timed: SqlStore) -> None:
+    await timed.ensure_dests([(f"room-{n}", 3.0, 5, 0.0) for n in range(50)])
+    async with timed.write() as unit:
+        assert await unit.change(pace.TAKE_TOKEN, pace.token("room-7", Prio.PERSON, START.timestamp()))
+    used = await tat(timed, "room-7")
+    assert used > 0
+    await timed.ensure_dests([(f"room-{n}", 4.0, 6, 2.0) for n in reversed(range(50))])
+    await timed.ensure_dests([])
+    async with timed.database.reader.begin() as db:
+        found = (await db.execute(select(dest.c.gap, dest.c.burst, dest.c.quick).distinct())).all()
+    assert [tuple(row) for row in found] == [(4.0, 6, 2.0)]
+    assert await tat(timed, "room-7") == used
