@@ -38,38 +38,45 @@ EVENT = json.dumps(
     {"type": "event_callback", "team_id": "T0ACME", "event_id": "Ev1", "event": {"type": "message"}}
 ).encode()
 
-REFUSED: dict[str, tuple[Ask, set[int]]] = {
-    "a push without a signature": (without(pushed("acme-push", REVIEW), "webhook-signature"), {400, 401}),
-    "a push with nothing": ({"url": "/hooks/acme-push", "content": REVIEW}, {400, 401}),
-    "a push with another client's key": (pushed("acme-push", REVIEW, secret=HOOKS["nova-push"]), {401}),
-    "a push of other words": (changed(pushed("acme-push", REVIEW), REVIEW.replace(b"Cold", b"Warm")), {401}),
-    "a push under another id": (with_(pushed("acme-push", REVIEW), webhook_id="msg_2"), {401}),
-    "a push under another time": (with_(pushed("acme-push", REVIEW), webhook_timestamp="1"), {400, 401}),
-    "a push of ten minutes ago": (pushed("acme-push", REVIEW, ago=600), {400, 401}),
-    "a push of the future": (pushed("acme-push", REVIEW, ago=-3600), {400, 401}),
-    "a push with a time that is none": (with_(pushed("acme-push", REVIEW), webhook_timestamp="soon"), {400, 401}),
-    "a push to another's address": ({**pushed("nova-push", REVIEW), "url": "/hooks/acme-push"}, {401}),
-    "a push to nobody": (pushed("acme-push", REVIEW) | {"url": "/hooks/nobody"}, {404}),
-    "a push up the path": (pushed("acme-push", REVIEW) | {"url": "/hooks/..%2f..%2fconfig.toml"}, {404}),
-    "a push of 2 MB": (pushed("acme-push", b'{"text": "' + b"x" * 2**21 + b'"}'), {413}),
-    "a push that is no JSON": (pushed("acme-push", b"<xml/>"), {400, 422}),
-    "a push nested deep": (pushed("acme-push", b"[" * 100_000), {400, 422}),
-    "a press without a signature": (without(slacked(PRESS, form=True), "x-slack-signature"), {401}),
-    "a press signed by somebody else": (slacked(PRESS, secret="another app's", form=True), {401}),
-    "a press of ten minutes ago": (slacked(PRESS, ago=600, form=True), {401}),
-    "a press of the future": (slacked(PRESS, ago=-3600, form=True), {401}),
-    "another press": (changed(slacked(PRESS, form=True), slack_press("1:approve:2:1:")), {401}),
-    "a press in an old way": (with_(slacked(PRESS, form=True), X_Slack_Signature="v1=00"), {401}),
-    "a press at no time": (with_(slacked(PRESS, form=True), X_Slack_Request_Timestamp="soon"), {401}),
-    "a press signed in other letters": (with_(slacked(PRESS, form=True), X_Slack_Signature="v0=\xe9".encode()), {401}),
-    "an event of 2 MB": (slacked(b"x" * 2**21), {413}),
-    "an event with nothing": ({"url": "/slack/events", "content": EVENT}, {401}),
-    "an update without the secret": (telegrammed(said("/open"), None), {401}),
-    "an update with another secret": (telegrammed(said("/open"), "Telegram-calls-with-this_2"), {401}),
-    "an update with other letters": (telegrammed(said("/open"), "\xe9".encode()), {401}),
-    "an update with a beginning": (telegrammed(said("/open"), "Telegram"), {401}),
-    "an update of 2 MB": (telegrammed({"update_id": 1, "x": "y" * 2**21}), {413}),
-}
+
+def refused() -> dict[str, tuple[Ask, set[int]]]:
+    """Signed anew each time: a signature holds for minutes, and a run of the tests may take longer."""
+    return {
+        "a push without a signature": (without(pushed("acme-push", REVIEW), "webhook-signature"), {400, 401}),
+        "a push with nothing": ({"url": "/hooks/acme-push", "content": REVIEW}, {400, 401}),
+        "a push with another client's key": (pushed("acme-push", REVIEW, secret=HOOKS["nova-push"]), {401}),
+        "a push of other words": (changed(pushed("acme-push", REVIEW), REVIEW.replace(b"Cold", b"Warm")), {401}),
+        "a push under another id": (with_(pushed("acme-push", REVIEW), webhook_id="msg_2"), {401}),
+        "a push under another time": (with_(pushed("acme-push", REVIEW), webhook_timestamp="1"), {400, 401}),
+        "a push of ten minutes ago": (pushed("acme-push", REVIEW, ago=600), {400, 401}),
+        "a push of the future": (pushed("acme-push", REVIEW, ago=-3600), {400, 401}),
+        "a push with a time that is none": (with_(pushed("acme-push", REVIEW), webhook_timestamp="soon"), {400, 401}),
+        "a push to another's address": ({**pushed("nova-push", REVIEW), "url": "/hooks/acme-push"}, {401}),
+        "a push to nobody": (pushed("acme-push", REVIEW) | {"url": "/hooks/nobody"}, {404}),
+        "a push up the path": (pushed("acme-push", REVIEW) | {"url": "/hooks/..%2f..%2fconfig.toml"}, {404}),
+        "a push of 2 MB": (pushed("acme-push", b'{"text": "' + b"x" * 2**21 + b'"}'), {413}),
+        "a push that is no JSON": (pushed("acme-push", b"<xml/>"), {400, 422}),
+        "a push nested deep": (pushed("acme-push", b"[" * 100_000), {400, 422}),
+        "a press without a signature": (without(slacked(PRESS, form=True), "x-slack-signature"), {401}),
+        "a press signed by somebody else": (slacked(PRESS, secret="another app's", form=True), {401}),
+        "a press of ten minutes ago": (slacked(PRESS, ago=600, form=True), {401}),
+        "a press of the future": (slacked(PRESS, ago=-3600, form=True), {401}),
+        "another press": (changed(slacked(PRESS, form=True), slack_press("1:approve:2:1:")), {401}),
+        "a press in an old way": (with_(slacked(PRESS, form=True), X_Slack_Signature="v1=00"), {401}),
+        "a press at no time": (with_(slacked(PRESS, form=True), X_Slack_Request_Timestamp="soon"), {401}),
+        "a press signed in other letters": (
+            with_(slacked(PRESS, form=True), X_Slack_Signature="v0=\xe9".encode()),
+            {401},
+        ),
+        "an event of 2 MB": (slacked(b"x" * 2**21), {413}),
+        "an event with nothing": ({"url": "/slack/events", "content": EVENT}, {401}),
+        "an update without the secret": (telegrammed(said("/open"), None), {401}),
+        "an update with another secret": (telegrammed(said("/open"), "Telegram-calls-with-this_2"), {401}),
+        "an update with other letters": (telegrammed(said("/open"), "\xe9".encode()), {401}),
+        "an update with a beginning": (telegrammed(said("/open"), "Telegram"), {401}),
+        "an update of 2 MB": (telegrammed({"update_id": 1, "x": "y" * 2**21}), {413}),
+    }
+
 
 READ_ONLY = ("/healthz", "/readyz", "/metrics")
 """Open to whoever reaches the port: docs/security.md says to keep it inside."""
@@ -87,7 +94,7 @@ async def test_who_holds_no_key_changes_nothing_at_any_door(
 ) -> None:
     async with called_by_http(desk, monkeypatch) as (w, http):
         before = await work_there(w)
-        for name, (ask, statuses) in REFUSED.items():
+        for name, (ask, statuses) in refused().items():
             answer = await http.post(**ask)
             assert answer.status_code in statuses, f"{name}: {answer.status_code} {answer.text}"
             assert "Traceback" not in answer.text, name
@@ -107,7 +114,7 @@ async def test_every_address_is_tried_here() -> None:
 
     app = http_app(HttpDeps(None, lambda key: None, answer, {}, slack=answer, telegram=answer))  # type: ignore[arg-type]
     paths = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
-    posted = {"/hooks/{source}" if "/hooks/" in ask["url"] else ask["url"] for ask, _ in REFUSED.values()}
+    posted = {"/hooks/{source}" if "/hooks/" in ask["url"] else ask["url"] for ask, _ in refused().values()}
     assert {path for method, path in paths if method == "POST"} == posted
     assert {path for method, path in paths if method == "GET"} == {*READ_ONLY, "/hooks/{source}"}
 

@@ -22,7 +22,7 @@ from desk.decide import decide
 from desk.errors import Gone
 from desk.mention import Mention, MentionKey
 from desk.people import Side
-from desk.ports import Ask, Bulletin, Heard, Place, Post, Saying, SourceStatus, Stop
+from desk.ports import Ask, Bulletin, Heard, Place, Post, Saying, Screenshot, SourceStatus, Stop
 from desk.scope import NOBODY, Scope, configured, in_room, of_person
 from desk.work import Work
 from storage.reader import SqlReader
@@ -48,6 +48,8 @@ CLIENTS_DATA = {
     "posts",
     "sayings",
     "asks",
+    "pictures",
+    "screenshots",
 }
 THE_DESKS_OWN = {
     "stops": "a brand's key and who stopped it",
@@ -81,6 +83,8 @@ def the_case() -> Case:
 
 HEARD = Heard(ROOM, THREAD, "77", "anna", "Anna", "A secret of Acme", START)
 
+SHOT = Screenshot("https://site.example/1", b"a page", "a" * 64)
+
 BY_NAME: dict[str, Any] = {
     "room": ROOM,
     "old": ROOM,
@@ -100,6 +104,7 @@ BY_NAME: dict[str, Any] = {
     "dest": "nowhere",
     "dest_name": "nowhere",
     "tone": "negative",
+    "digest": SHOT.digest,
     "by": "ai",
     "since": START - timedelta(days=1),
     "until": START + timedelta(days=1),
@@ -126,6 +131,7 @@ BY_TYPE: dict[Any, Any] = {
     SourceStatus: SourceStatus("acme-play"),
     Bulletin: Bulletin(ROOM, "9", START, (1,)),
     Work: Work("step"),
+    Screenshot: Screenshot("https://site.example/1", b"Tampered", "t" * 64),
     dict[str, Any]: {},
 }
 
@@ -169,6 +175,7 @@ async def acmes(sqlite: SqlStore) -> SqlStore:
         await unit.set_place(Place(1, "staff", ROOM, THREAD))
         await unit.set_post(Post(1, "staff", "card", ROOM, "9"))
         await unit.add_saying(1, "staff", HEARD, 0, mirrored=False)
+        await unit.put_screenshot(1, SHOT)
         await unit.add_ask(Ask(0, 1, "staff", "anna", ROOM, THREAD, "write", 1, {}))
     return sqlite
 
@@ -240,7 +247,7 @@ async def test_the_methods_do_find_and_change_it_within_its_own_scope(acmes: Sql
         async with opened(acmes, SqlUnit, own) as (part, said):
             assert await call(getattr(part, name)), name
         assert touched(said)
-    for name in ("case", "open_cases", "rounds", "events", "stored", "place", "states"):
+    for name in ("case", "open_cases", "rounds", "events", "stored", "place", "states", "screenshot"):
         async with opened(acmes, SqlReader, own) as (part, _):
             assert await call(getattr(part, name)), name
 
@@ -335,6 +342,7 @@ TOUCHING = {
     "storage/mentions.py": "scoped",
     "storage/places.py": "scoped",
     "storage/reader.py": "scoped",
+    "storage/screenshots.py": "scoped; dropped with what is erased",
     "storage/scoped.py": "what scoped means",
     "storage/part.py": "must_hold",
     "storage/waiting.py": "move_room, for every client",

@@ -36,6 +36,7 @@ class Forum:
         self.staff = False
         self.shows_queue = True
         self.pages_replies = True
+        self.before_itself = False
         self.similar: set[str] = set()
 
     @property
@@ -115,7 +116,9 @@ class Forum:
 
     def _latest(self, request: httpx.Request) -> httpx.Response:
         before = int(request.url.params.get("before", self.last + 1))
-        found = [post for number, post in sorted(self.posts.items(), reverse=True) if number < before]
+        # The API's page says "lower than this value", the forum's sources (posts_controller) say `<=`.
+        below = before + self.before_itself
+        found = [post for number, post in sorted(self.posts.items(), reverse=True) if number < below]
         return httpx.Response(200, json={"latest_posts": [post for post in found if not post["hidden"]][:PAGE]})
 
     def _alone(self, post: dict[str, Any], *, raw: bool = True) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from collectors.discourse import Discourse, Settings
+from collectors.pages import PAGES
 from desk.errors import BadAnswer, DeskError, NeedsLogin, Refused, Retry, Unsure
-from desk.mention import Mention
+from desk.mention import Author, Mention
 from tests.collectors.discourse.fake import FORUM, OWN, PAGE, REPLIES, TOPIC, Forum
 from tests.collectors.wire import NOW, Wire, answers, now, raises
 
@@ -81,6 +82,17 @@ async def test_a_long_list_is_read_page_by_page_without_a_gap(bench: Bench) -> N
     assert len(set(await bench.texts())) == PAGE * 2 + 5
     asked = [request.url.params.get("before") for request in bench.wire.seen]
     assert asked[:3] == [None, str(9001 + PAGE + 5), str(9001 + 5)]
+
+
+async def test_a_young_forum_whose_pages_repeat_their_border_is_read_to_its_end_and_then_anew(bench: Bench) -> None:
+    bench.forum.before_itself = True
+    for number in range(PAGE + 5):
+        bench.forum.publish(f"post {number}")
+    first = await bench.desk.read(None, SINCE)
+    bench.forum.publish("The newest")
+
+    assert {m.text for m in first.mentions} == {f"post {number}" for number in range(PAGE + 5)}
+    assert "The newest" in await bench.texts(cursor=first.cursor)
 
 
 async def test_an_edit_is_found_though_the_post_is_old(bench: Bench) -> None:
@@ -186,6 +198,43 @@ async def test_our_reply_is_found_behind_many_others(bench: Bench, paged: bool) 
         bench.forum.publish(f"+{number}", answers=1, user="user2")
     posted = await bench.desk.reply(mention, "Здравствуйте!", "k1")
 
+    assert [r.external_id for r in (await bench.desk.look(mention)).replies] == [posted.external_id]
+
+
+async def test_more_replies_than_are_searched_are_no_silence(bench: Bench) -> None:
+    mention = await bench.mention()
+    for number in range(REPLIES * PAGES + 1):
+        bench.forum.publish(f"+{number}", answers=1, user="user2")
+    await bench.desk.reply(mention, "Здравствуйте!", "k1")
+
+    with pytest.raises(BadAnswer):
+        await bench.desk.look(mention)
+
+
+async def test_what_colleagues_whisper_to_staff_is_no_public_reply(bench: Bench) -> None:
+    mention = await bench.mention()
+    whisper = bench.forum.publish("Who knows this client?", answers=1, user=OWN)
+    bench.forum.posts[int(whisper)]["post_type"] = 4
+
+    assert (await bench.desk.look(mention)).replies == ()
+
+
+async def test_a_spammer_deleted_with_his_posts_leaves_a_mention_that_is_gone(bench: Bench) -> None:
+    mention = await bench.mention()
+    nobody = {"username": None, "name": None, "user_id": None}
+    bench.forum.posts[int(mention.key.external_id)] |= {**nobody, "deleted_at": "2026-11-24T11:00:00.000Z"}
+
+    assert (await bench.desk.look(mention)).mention is None
+
+
+async def test_a_post_of_an_account_that_is_no_more_has_no_author_and_hides_no_reply(bench: Bench) -> None:
+    mention = await bench.mention()
+    other = bench.forum.publish("Me too", answers=1)
+    bench.forum.posts[int(other)] |= {"username": None, "name": None, "user_id": None}
+    posted = await bench.desk.reply(mention, "Здравствуйте!", "k1")
+    read = {m.key.external_id: m for m in (await bench.desk.read(None, SINCE)).mentions}
+
+    assert (read[other].text, read[other].author) == ("Me too", Author())
     assert [r.external_id for r in (await bench.desk.look(mention)).replies] == [posted.external_id]
 
 

@@ -156,6 +156,27 @@ async def test_a_search_that_does_not_end_is_no_silence(bench: Bench) -> None:
         await bench.store.look(mention)
 
 
+@pytest.mark.parametrize("change", [{"status": None}, {"date": "yesterday"}, {"id": None}, {"commentId": None}])
+async def test_an_answer_that_cannot_be_read_may_be_ours(bench: Bench, change: dict[str, object]) -> None:
+    """One taken for missing is sent a second time."""
+    mention = await bench.mention()
+    await bench.store.reply(mention, "Ours", "k")
+    bench.console.answers[0] |= change
+    bench.console.answer(5, "To somebody else")
+
+    with pytest.raises(BadAnswer):
+        await bench.store.look(mention)
+
+
+async def test_an_answer_to_somebody_else_that_cannot_be_read_is_in_nobodys_way(bench: Bench) -> None:
+    mention = await bench.mention()
+    await bench.store.reply(mention, "Ours", "k")
+    bench.console.answer(5, "To somebody else")
+    bench.console.answers[0]["status"] = None
+
+    assert [r.text for r in (await bench.store.look(mention)).replies] == ["Ours"]
+
+
 async def test_a_review_is_searched_for_where_the_list_does_not_pick_it(bench: Bench) -> None:
     bench.console.picks_by_id = False
     mention = await bench.mention("old", NOW - timedelta(days=3))

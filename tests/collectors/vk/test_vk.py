@@ -304,6 +304,37 @@ async def test_a_refused_search_is_noted_and_does_not_hide_the_wall(bench: Bench
     assert "newsfeed.search" in batch.note
 
 
+async def test_a_search_refused_from_the_beginning_loses_nothing(bench: Bench) -> None:
+    searching(bench)
+    old = bench.network.elsewhere(-9, 1, "Банк обманул", NOW - timedelta(days=3))
+    bench.network.elsewhere(-9, 2, "Банк: до начала", SINCE - timedelta(hours=1))
+    bench.fails("newsfeed.search", error(15))
+    cursor = (await bench.read()).cursor
+    bench.wire.fault = None
+    batch = await bench.read(cursor)
+
+    assert [m.key.external_id for m in batch.mentions] == [old]
+
+
+@pytest.mark.parametrize("code", [6, 9, 29])
+async def test_a_search_that_was_asked_too_often_does_not_hide_the_wall(bench: Bench, code: int) -> None:
+    searching(bench)
+    number = bench.network.publish("x")
+    bench.fails("newsfeed.search", error(code))
+    batch = await bench.read()
+
+    assert [m.key.external_id for m in batch.mentions] == [number]
+    assert "newsfeed.search" in batch.note
+
+
+async def test_a_search_without_an_answer_is_tried_again(bench: Bench) -> None:
+    searching(bench)
+    bench.fails("newsfeed.search", error(10))
+
+    with pytest.raises(Retry):
+        await bench.read()
+
+
 async def test_a_reply_is_the_communitys_stands_in_the_thread_and_is_not_repeated(bench: Bench) -> None:
     mention = await bench.mention(bench.network.publish("x"))
     posted = await bench.vk.reply(mention, "Hello", "case-1-v1")

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from collectors.yandex_market import CARD, Settings, YandexMarket
+from collectors.yandex_market import CARD, PAGES, Settings, YandexMarket
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry, Unsure
 from desk.mention import Mention
 from desk.platform import problems
-from tests.collectors.wire import NOW, Wire, answers
+from tests.collectors.wire import NOW, Serve, Wire, answers
 from tests.collectors.yandex_market.fake import BUSINESS, KEY, Cabinet
 
 DATA = Path(__file__).parent / "data"
@@ -89,6 +89,14 @@ async def test_an_edited_review_is_found_again(bench: Bench) -> None:
 
 async def test_an_unread_review_of_the_time_before_the_source_stays_out(bench: Bench) -> None:
     bench.cabinet.publish("Ancient", SINCE - timedelta(days=20))
+    cursor = (await bench.market.read(None, SINCE)).cursor
+
+    assert await bench.found(cursor) == set()
+
+
+async def test_a_read_review_of_just_before_the_source_stays_out_of_every_poll(bench: Bench) -> None:
+    number = bench.cabinet.publish("Answered in the cabinet", SINCE - timedelta(hours=5))
+    bench.cabinet.reviews[int(number)]["needReaction"] = False
     cursor = (await bench.market.read(None, SINCE)).cursor
 
     assert await bench.found(cursor) == set()
@@ -214,6 +222,20 @@ async def test_comments_of_buyers_and_brands_are_not_our_replies(bench: Bench) -
     assert [r.external_id for r in (await bench.market.look(mention)).replies] == [ours]
 
 
+@pytest.mark.parametrize("author", [{}, {"author": None}, {"author": {}}, {"author": {"name": "Shop"}}])
+async def test_a_comment_without_an_author_is_ours_where_we_may_change_it(
+    bench: Bench, author: dict[str, object]
+) -> None:
+    """Market's papers promise no author; a reply that is taken for missing is sent a second time."""
+    mention = await bench.mention()
+    for name in ("BUSINESS", "USER"):
+        number = bench.cabinet.comment(mention.key.external_id, name, author=name)
+        del bench.cabinet.comments[int(number)]["author"]
+        bench.cabinet.comments[int(number)] |= author
+
+    assert [r.text for r in (await bench.market.look(mention)).replies] == ["BUSINESS"]
+
+
 async def test_all_our_comments_are_seen_the_newest_last(bench: Bench) -> None:
     bench.cabinet.page = 1
     mention = await bench.mention()
@@ -230,6 +252,48 @@ async def test_a_comment_that_cannot_be_read_may_be_ours(bench: Bench) -> None:
 
     with pytest.raises(BadAnswer):
         await bench.market.look(mention)
+
+
+async def test_more_comments_than_are_read_are_no_silence(bench: Bench) -> None:
+    bench.cabinet.page = 1
+    mention = await bench.mention()
+    for number in range(PAGES):
+        bench.cabinet.comment(mention.key.external_id, f"+{number}", author="USER")
+    ours = bench.cabinet.comment(mention.key.external_id, "Ours")
+
+    with pytest.raises(BadAnswer):
+        await bench.market.look(mention)
+    with pytest.raises(BadAnswer):
+        await bench.market.delete(mention, ours)
+
+
+async def test_a_404_for_the_whole_cabinet_makes_no_review_vanish(bench: Bench) -> None:
+    """A deleted review is left out of a list; only the cabinet itself can be missing."""
+    mention = await bench.mention()
+    bench.wire.fails(answers(404, bench.cabinet.error(404)), bench.cabinet.is_list)
+
+    with pytest.raises(BadAnswer):
+        await bench.market.look(mention)
+    with pytest.raises(BadAnswer):
+        await bench.market.reply(mention, "Sorry", "k")
+
+
+async def test_a_time_out_of_the_calendar_harms_only_its_review(bench: Bench) -> None:
+    bench.cabinet.publish("good")
+    number = int(bench.cabinet.publish("bad"))
+
+    def spoilt(request: httpx.Request, serve: Serve) -> httpx.Response:
+        body = serve(request).json()
+        for one in body["result"]["feedbacks"]:
+            if one["feedbackId"] == number:
+                one["createdAt"] = "0001-01-01T00:00:00+03:00"
+        return httpx.Response(200, json=body)
+
+    bench.wire.fails(spoilt, bench.cabinet.is_list)
+    batch = await bench.market.read(None, SINCE)
+
+    assert [m.text for m in batch.mentions] == ["good"]
+    assert "1 of 2 records cannot be read" in batch.note
 
 
 async def test_an_edit_keeps_the_comment_and_waits_for_moderation_again(bench: Bench) -> None:
