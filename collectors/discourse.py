@@ -19,7 +19,7 @@ from collectors.records import readable
 from collectors.settings import SourceSettings, WebAddress
 from collectors.text import fold, fold_typography, plain, scrubbed, tidy
 from collectors.waits import wait_seconds
-from desk.errors import DeskError, Gone, Refused, Retry, Unsure
+from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry, Unsure
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(hours=1)
 REPLIES = 20
 """Answers to one post come in pages of so many."""
+WHISPER = 4
+"""Posts of this type are seen by the forum's staff only."""
 WAITING = "pending:"
 """What the id of a reply begins with as long as it waits for the forum's moderators: it is no post yet."""
 
@@ -86,7 +88,9 @@ class Post(BaseModel):
     topic: int = Field(alias="topic_id")
     number: int = Field(alias="post_number")
     answers: int | None = Field(None, alias="reply_to_post_number")
-    user: str = Field(alias="username")
+    type: int = Field(1, alias="post_type")
+    user: str | None = Field(None, alias="username")
+    """None where the account was deleted."""
     user_id: int | None = None
     name: str | None = None
     at: AwareDatetime = Field(alias="created_at")
@@ -107,6 +111,10 @@ class Post(BaseModel):
     @property
     def changed(self) -> datetime:
         return max(self.at, self.updated or self.at)
+
+    @property
+    def shown_name(self) -> str:
+        return tidy(self.name or self.user or "")
 
     @property
     def is_gone(self) -> bool:
@@ -259,11 +267,16 @@ class Discourse:
         return Ask(method, f"{self._base}/{path}.json", params=params, headers=self._headers, json=json)
 
     async def _list(self, before: str) -> Page:
-        """Posts below an id, the highest first: ids grow, so nothing is passed over between two pages."""
+        """Posts below an id, the highest first: ids grow, so nothing is passed over between two pages.
+
+        Forums show the very post of `before` again, whatever their papers say: where it is the lowest, it is the last.
+        """
         answer = await self._door.read(self._ask("GET", "posts", {"before": before} if before else {}))
         posts, note = readable(answer.parse(Listing).posts, Post, CARD.title)
         items = [Item(post.changed, self._wanted(post)) for post in posts]
-        return Page(items, str(min(post.id for post in posts)) if posts else "", note)
+        lowest = min((post.id for post in posts), default=0)
+        is_last = not posts or lowest == int(before or 0)
+        return Page(items, "" if is_last else str(lowest), note)
 
     def _wanted(self, post: Post) -> Mention | None:
         if self._is_ours(post) or (self._categories and post.category not in self._categories):
@@ -286,7 +299,8 @@ class Discourse:
 
     async def _answers(self, post: Post) -> list[OfficialReply]:
         """Ours, each read again: the list has no raw texts, and the forum's markup hides what was sent."""
-        ours = [one for one in await self._replies(post) if self._is_ours(one) and not one.is_gone]
+        public = [one for one in await self._replies(post) if not one.is_gone and one.type != WHISPER]
+        ours = [one for one in public if self._is_ours(one)]
         return [self._official(await self._post(str(one.id))) for one in ours]
 
     async def _replies(self, post: Post) -> list[Post]:
@@ -298,9 +312,9 @@ class Discourse:
             new = [one for one in (await self._door.read(ask)).parse(POSTS) if one.number > after]
             found += new
             if len(new) < REPLIES:
-                break
+                return found
             after = max(one.number for one in new)
-        return found
+        raise BadAnswer(f"{CARD.title}: more than {PAGES * REPLIES} answers, ours may be among those not read")
 
     async def _waiting(self, topic: int) -> list[OfficialReply]:
         try:
@@ -327,7 +341,7 @@ class Discourse:
             return True
 
     def _is_ours(self, post: Post) -> bool:
-        return post.user.casefold() == self._user.casefold()
+        return (post.user or "").casefold() == self._user.casefold()
 
     def _queued(self, made: Queued) -> Posted:
         waiting = made.pending
@@ -344,6 +358,9 @@ class Discourse:
     def _link(self, topic: int, number: int) -> str:
         return f"{self._base}/t/{topic}/{number}"
 
+    def _page_of(self, user: str | None) -> str:
+        return f"{self._base}/u/{quote(user)}" if user else ""
+
     def _key(self, post: Post) -> MentionKey:
         return MentionKey(self._brand, CARD.name, self.account, str(post.id))
 
@@ -356,7 +373,7 @@ class Discourse:
             title=tidy(post.topic_title),
             text=post.words,
             url=self._link(post.topic, post.number),
-            author=Author(str(post.user_id or ""), tidy(post.name or post.user), f"{self._base}/u/{quote(post.user)}"),
+            author=Author(str(post.user_id or ""), post.shown_name, self._page_of(post.user)),
             published_at=post.at,
             item=str(post.topic),
             reach=post.reads,

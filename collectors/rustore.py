@@ -301,9 +301,9 @@ class RuStore:
         """RuStore lists answers under all reviews together; one cannot be older than what it answers."""
         found: list[Feedback] = []
         for page in range(PAGES):
-            answers, _, whole = await self._records("feedback", Feedback, page=page, size=PAGE)
-            found += [answer for answer in answers if answer.review == review.id]
-            if whole < PAGE or _all_later_are_older(answers, review):
+            shown = await self._raw("feedback", page=page, size=PAGE)
+            found += _under(review, shown)
+            if len(shown) < PAGE or _all_later_are_older(readable(shown, Feedback, CARD.title)[0], review):
                 return _official(found)
         raise BadAnswer(f"{CARD.title}: more than {PAGES * PAGE} answers, this review's are not among the first")
 
@@ -311,9 +311,12 @@ class RuStore:
         self, path: str, shape: type[M], searched: bool = True, **params: str | int
     ) -> tuple[list[M], str, int]:
         """Records, a note on those that cannot be read, and how many there were with them."""
-        ask = Ask("GET", f"{self._app}/{path}", params=params)
-        raw = (await self._login.call(self._read, ask)).parse(Listing).body
+        raw = await self._raw(path, **params)
         return *readable(raw, shape, CARD.title, searched=searched), len(raw)
+
+    async def _raw(self, path: str, **params: str | int) -> list[Any]:
+        ask = Ask("GET", f"{self._app}/{path}", params=params)
+        return (await self._login.call(self._read, ask)).parse(Listing).body
 
     async def _list(self, mark: str) -> Page:
         page = int(mark or 0)
@@ -353,6 +356,19 @@ def _accepted(answer: Answer, ask: Ask) -> Answer:
 
 def _with_id(reviews: list[Review], number: str) -> Review | None:
     return next((review for review in reviews if review.id == number), None)
+
+
+def _under(review: Review, answers: list[Any]) -> list[Feedback]:
+    """Those under a review. Raises BadAnswer where one cannot be read: it may be the reply that is looked for."""
+    found, note = readable([one for one in answers if _may_be_under(review, one)], Feedback, CARD.title, searched=True)
+    if note:
+        raise BadAnswer(note)
+    return found
+
+
+def _may_be_under(review: Review, answer: Any) -> bool:
+    number = answer.get("commentId") if isinstance(answer, dict) else None
+    return not isinstance(number, int | str) or str(number) in ("", review.id)
 
 
 def _official(answers: list[Feedback]) -> tuple[OfficialReply, ...]:

@@ -47,7 +47,7 @@ CARD = PlatformCard(
         "A review edited more than two days after it was written is seen when its case is looked at, not before.",
         "A second reply is sent to the same address as the first. That it replaces the first is said by other "
         "programs, not by Trustpilot's own papers: look at the first correction by hand.",
-        "Replies name their author by `author`. Without it Trustpilot may refuse them.",
+        "Replies name the business user who writes them, by `author`.",
         "The longest reply Trustpilot takes is not published, nor are its error texts.",
         "A login that is not used for 30 days ends; then a new refresh token is needed.",
     ),
@@ -75,11 +75,10 @@ class Settings(SourceSettings):
         title="Secret of its calls",
         description="Password in the address its calls are given: https://any:SECRET@desk.example/hooks/KEY",
     )
-    author: str | None = Field(
-        None,
+    author: str = Field(
         pattern=ID,
         title="Author of replies",
-        description="The business user's id, as on that user's profile page in Trustpilot Business",
+        description="The business user's id, as on that user's profile page in Trustpilot Business; no reply without it",
     )
 
 
@@ -210,7 +209,7 @@ class Trustpilot:
         return Look(self._mention(review), review.replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
-        said = {"message": text, **({"authorBusinessUserId": self._author} if self._author else {})}
+        said = {"message": text, "authorBusinessUserId": self._author}
         answer = await self._login.call(self._door.write, Ask("POST", self._reply_to(mention), json=said))
         if answer.body:
             answer.parse(ANYTHING)  # what a reply is answered with is not documented, but it is no web page

@@ -16,7 +16,7 @@ from collectors.pages import joined
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, fold_typography, scrubbed, tidy
-from desk.errors import Gone, Refused
+from desk.errors import BadAnswer, Gone, Refused
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -98,7 +98,14 @@ def knock(settings: Settings, call: Call) -> Heed:
     return Heed(json.dumps(answer), "application/json")
 
 
-Utc = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of the calendar") from None
+
+
+Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class Identifiers(BaseModel):
@@ -146,10 +153,13 @@ class Comment(BaseModel):
     text: str
     status: str
     author: CommentAuthor | None = None
+    can_modify: bool = Field(False, alias="canModify")
 
     @property
     def is_ours(self) -> bool:
-        return self.author is not None and self.author.type == OURS and self.status != DELETED
+        """Market may name no author; then it is ours where the cabinet may change it."""
+        author = self.author.type if self.author else ""
+        return self.status != DELETED and (author == OURS or (not author and self.can_modify))
 
     @property
     def standing(self) -> Standing:
@@ -222,7 +232,7 @@ class YandexMarket:
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         start = self._now()
         state = Cursor.model_validate_json(cursor) if cursor else Cursor(start=since, until=since)
-        after = state.after or (state.until - OVERLAP if cursor else since)
+        after = state.after or max(state.until - OVERLAP, state.start)
         new = await self._sweep(self._written_after(after), state.page)
         # An edited review needs a reaction again; nothing else tells of the edit.
         unread = await self._sweep(self._unread(state.start), state.unread) if cursor else Swept([], "", "")
@@ -301,13 +311,20 @@ class YandexMarket:
 
     async def _feedback(self, mention: Mention) -> Feedback:
         wanted = {"feedbackIds": [_number(mention)]}
-        listing = (await self._door.read(self._ask("", wanted, ""))).parse(Result[Feedbacks]).result
+        listing = (await self._searched(wanted)).parse(Result[Feedbacks]).result
         found, _ = readable(listing.feedbacks, Feedback, CARD.title, searched=True)
         if found:
             return found[0]
         if mention.published_at is None or mention.published_at < self._now() - PERIOD:
             raise Refused(f"{CARD.title}: reviews older than 6 months are not shown any more")
         raise Gone(f"{CARD.title}: there is no such review any more", what="mention")
+
+    async def _searched(self, wanted: Mapping[str, object]) -> Answer:
+        """Lists leave deleted reviews out: where the list itself is missing, no review is known to be gone."""
+        try:
+            return await self._door.read(self._ask("", wanted, ""))
+        except Gone as error:
+            raise BadAnswer(error.reason) from error
 
     async def _replies(self, mention: Mention) -> tuple[OfficialReply, ...]:
         comments = sorted(await self._comments(_number(mention)), key=lambda comment: comment.id)
@@ -322,8 +339,8 @@ class YandexMarket:
             found += listing.comments
             page = listing.paging.next if listing.paging else ""
             if not page:
-                break
-        return found
+                return found
+        raise BadAnswer(f"{CARD.title}: more than {PAGES * PAGE} comments, ours may be among those not read")
 
     async def _write(self, mention: Mention, comment: Mapping[str, object]) -> Posted:
         ask = self._ask("/comments/update", {"feedbackId": _number(mention), "comment": comment})

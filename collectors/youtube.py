@@ -20,7 +20,7 @@ from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, Retry
+from desk.errors import DeskError, Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -99,6 +99,7 @@ class Snippet(BaseModel):
     author_channel: AuthorChannel = Field(AuthorChannel(), alias="authorChannelId")
     video: str = Field("", alias="videoId")
     parent: str = Field("", alias="parentId")
+    image: str = Field("", alias="imageUrl")
     status: str = Field("", alias="moderationStatus")
     published: AwareDatetime = Field(alias="publishedAt")
     updated: AwareDatetime | None = Field(None, alias="updatedAt")
@@ -149,29 +150,50 @@ class Listing(BaseModel):
     next: str = Field("", alias="nextPageToken")
 
 
+class Waiting(BaseModel):
+    """A long thread one poll could not read as well: its replies count from `since` on, whenever they are read."""
+
+    since: AwareDatetime
+    total: int
+    video: str = ""
+
+
 class State(BaseModel):
-    """The cursor: how far the list is read, and how many replies each long thread had when it was read whole."""
+    """The cursor: how far the list is read, how many replies each long thread had when it was read whole, and which
+    still wait for that."""
 
     threads: Cursor | None = None
     counts: dict[str, int] = {}
+    waiting: dict[str, Waiting] = {}
     _left: int = WHOLE
 
     @classmethod
     def of(cls, stored: str | None) -> State:
         return cls.model_validate_json(stored) if stored else cls()
 
-    def wants(self, thread: Thread) -> bool:
+    def floor(self, since: datetime) -> datetime:
+        """As newest_first has it."""
+        return self.threads.until - OVERLAP if self.threads else since
+
+    def wants(self, thread: Thread, floor: datetime) -> bool:
         grown = thread.head.total not in (len(thread.shown), self.counts.get(thread.id))
+        if grown and self._left <= 0 and len(self.waiting) < KNOWN:
+            self.waiting.setdefault(thread.id, Waiting(since=floor, total=thread.head.total, video=thread.head.video))
         return grown and self._left > 0
 
-    def has_read(self, thread: Thread) -> None:
+    def next_waiting(self) -> tuple[str, Waiting] | None:
+        return next(iter(self.waiting.items()), None) if self._left > 0 else None
+
+    def has_read(self, thread: str, total: int) -> None:
         self._left -= 1
-        self.counts.pop(thread.id, None)
-        self.counts[thread.id] = thread.head.total
+        self.waiting.pop(thread, None)
+        self.counts.pop(thread, None)
+        self.counts[thread] = total
 
     def stored(self, threads: Cursor) -> str:
         recent = dict(list(self.counts.items())[-KNOWN:])
-        return State(threads=threads, counts=recent).model_dump_json(exclude_defaults=True)
+        after = State(threads=threads, counts=recent, waiting=self.waiting)
+        return after.model_dump_json(exclude_defaults=True)
 
 
 def said_by_google(body: Any) -> tuple[str, str]:
@@ -207,8 +229,11 @@ class YouTube:
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         state = State.of(cursor)
         known = state.threads.stored() if state.threads else None
-        batch = await newest_first(partial(self._list, state), known, since, now=self._now, overlap=OVERLAP)
-        return batch._replace(cursor=state.stored(Cursor.of(batch.cursor, since)))
+        late, note = await self._late(state)
+        listed = partial(self._list, state, state.floor(since))
+        batch = await newest_first(listed, known, since, now=self._now, overlap=OVERLAP)
+        after = state.stored(Cursor.of(batch.cursor, since))
+        return Batch([*late, *batch.mentions], after, joined([note, batch.note]))
 
     async def look(self, mention: Mention) -> Look:
         number = mention.key.external_id
@@ -251,25 +276,44 @@ class YouTube:
         made = (await self._login.call(self._door.write, ask)).parse(Comment)
         return Posted(made.id, made.changed, _url(made, video, self.account), made.standing == "public")
 
-    async def _list(self, state: State, page: str) -> Page:
+    async def _late(self, state: State) -> tuple[list[Mention], str]:
+        """Replies in long threads that an earlier poll put off: its list went on without them."""
+        mentions: list[Mention] = []
+        notes: list[str] = []
+        while (following := state.next_waiting()) is not None:
+            thread, waiting = following
+            replies, note = readable(await self._replies(thread) or [], Comment, CARD.title)
+            items = self._items(replies, {thread: waiting.video})
+            mentions += [item.mention for item in items if item.mention is not None and item.changed >= waiting.since]
+            notes.append(note)
+            state.has_read(thread, waiting.total)
+        return mentions, joined(notes)
+
+    async def _list(self, state: State, floor: datetime, page: str) -> Page:
         asked = {"allThreadsRelatedToChannelId": self.account, "order": "time", "part": "snippet,replies"}
         listing = await self._page("commentThreads", asked, page)
         threads, note = readable(listing.items, Thread, CARD.title)
-        records = [record for thread in threads for record in (thread.head.top, *await self._under(state, thread))]
+        records = [
+            record for thread in threads for record in (thread.head.top, *await self._under(state, thread, floor))
+        ]
         comments, also = readable(records, Comment, CARD.title)
         videos = {thread.id: thread.head.video for thread in threads}
         return Page(self._items(comments, videos), listing.next, joined([note, also]))
 
-    async def _under(self, state: State, thread: Thread) -> list[Any]:
+    async def _under(self, state: State, thread: Thread, floor: datetime) -> list[Any]:
         """A thread's replies: those listed with it, or all of a long one that has more than it had."""
-        if not state.wants(thread):
+        replies = await self._replies(thread.id) if state.wants(thread, floor) else None
+        if replies is None:
             return thread.shown
-        try:
-            replies = await self._all({"parentId": thread.id})
-        except Gone:
-            return thread.shown
-        state.has_read(thread)
+        state.has_read(thread.id, thread.head.total)
         return replies
+
+    async def _replies(self, thread: str) -> list[Any] | None:
+        """All in a thread; None where it is gone or closed: that stops no other."""
+        try:
+            return await self._all({"parentId": thread})
+        except (Gone, Refused):
+            return None
 
     async def _comments(self, which: dict[str, str]) -> list[Comment]:
         return readable(await self._all(which), Comment, CARD.title, searched=True)[0]
@@ -313,6 +357,7 @@ class YouTube:
             author=_author(said),
             published_at=said.published,
             item=said.video or video,
+            media=(said.image,) if said.image else (),
             parent_id=said.parent,
             parent_url=_address(said.video or video, said.parent, self.account) if said.parent else "",
             replies=tuple(_official(one, video, self.account) for one in _after(comment, own)),

@@ -21,7 +21,7 @@ from collectors.vk.calls import TITLE, Methods, Params, Said, Token
 from collectors.vk.listening import Listener
 from collectors.vk.reading import Cursor, Reader
 from collectors.vk.shapes import Found, Item, Spot, profile, spoken
-from desk.errors import Gone, NeedsLogin, Refused
+from desk.errors import Gone, NeedsLogin, Refused, Retry
 from desk.mention import Author, Kind, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -209,13 +209,15 @@ class VK:
         """The HTTP client is shared and belongs to who opened it."""
 
     async def _searched(self, state: Cursor) -> Batch:
-        """What the search brings; a refused search does not hide the wall."""
+        """What the search brings; one that is refused, or was asked too often, does not hide the wall."""
         if not self._query:
             return Batch([], "")
         try:
             return await self._search(self._query, state)
-        except Refused as error:
-            return Batch([], state.search, error.reason)
+        except (Refused, Retry) as error:
+            if isinstance(error, Retry) and not error.rate_limited:
+                raise
+            return Batch([], state.search or _begins(state.floor), error.reason)
 
     async def _search(self, query: str, state: Cursor) -> Batch:
         cursor = state.search or None
@@ -268,6 +270,11 @@ class VK:
             parent_url=above.url if above else "",
             raw=scrubbed(item.model_dump(mode="json", by_alias=True, exclude={"attachments", "thread"})),
         )
+
+
+def _begins(floor: datetime) -> str:
+    """Where a search that never was begins: the wall's floor goes on without it."""
+    return Newest.of(None, floor + SEARCH_OVERLAP).stored()
 
 
 def _author(number: int, name: str) -> Author:

@@ -25,8 +25,8 @@ CALLS = 30
 TRIES = 3
 BRIEF = 2.0
 """Seconds: what VK asks to wait after too many requests in one second is waited out on the spot."""
-CLOSED = {"7", "15", "100", "210", "212"}
-"""Refusals that concern one post: its comments are closed, or for subscribers only."""
+CLOSED = {"7", "15", "100", "183", "210", "211", "212", "213", "801"}
+"""Refusals that concern one post or comment: what stands under it is closed, or for subscribers only."""
 OVERLAP = timedelta(days=1)
 FRESH = timedelta(days=2)
 """Posts so young are read at each poll, for edits; older ones when their number of comments changes."""

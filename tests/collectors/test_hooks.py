@@ -26,6 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "api_key": "k",
         "api_secret": "s",
         "refresh_token": "r",
+        "author": "u1",
         "push_secret": SECRET,
     },
     "vk": {

@@ -148,14 +148,12 @@ async def test_a_reply_names_its_author(bench: Bench) -> None:
     assert (posted.external_id, posted.url) == (mention.key.external_id, mention.url)
 
 
-async def test_without_an_author_trustpilot_decides(bench: Bench) -> None:
-    mention = await bench.mention()
-    bench.wire.papers = None  # they demand an author
+def test_a_source_without_the_author_of_its_replies_is_a_fault() -> None:
+    given = {"business_unit": UNIT, "api_key": "k", "api_secret": "s", "refresh_token": "r"}
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(given)
 
-    with pytest.raises(Refused):
-        await bench.connected(author=None).reply(mention, "Здравствуйте!", "k1")
-    write = next(r for r in bench.wire.seen if bench.pilot.is_write(r))
-    assert json.loads(write.content) == {"message": "Здравствуйте!"}
+    assert [fault["loc"] for fault in caught.value.errors()] == [("author",)]
 
 
 @pytest.mark.parametrize("body", [b"", b'{"reply": {"message": "x"}}', b"{}"])
@@ -237,7 +235,7 @@ async def test_after_a_restart_the_kept_login_is_used(bench: Bench) -> None:
 async def test_units_with_one_login_share_what_it_became(bench: Bench) -> None:
     await bench.desk.read(None, SINCE)
     bench.pilot.unit = "5f00000000000000000000aa"
-    await bench.connected(business_unit=bench.pilot.unit, author=None).read(None, SINCE)
+    await bench.connected(business_unit=bench.pilot.unit).read(None, SINCE)
 
     assert bench.pilot.logins == 1
 
@@ -299,7 +297,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_setting_of_the_wrong_form_is_refused_unquoted(name: str, value: str) -> None:
-    right = {"business_unit": UNIT, "api_key": "k-123", "api_secret": "s-123", "refresh_token": "r-123"}
+    right = {
+        "business_unit": UNIT,
+        "api_key": "k-123",
+        "api_secret": "s-123",
+        "refresh_token": "r-123",
+        "author": AUTHOR,
+    }
     Settings.model_validate(right)
 
     with pytest.raises(ValidationError, match=name) as caught:

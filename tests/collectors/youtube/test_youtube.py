@@ -73,6 +73,13 @@ async def test_a_comment_is_read_with_its_author_video_and_link(bench: Bench) ->
     assert mention.published_at == NOW - timedelta(hours=3)
 
 
+async def test_the_picture_of_a_comment_comes_along(bench: Bench) -> None:
+    number = bench.channel.publish("")
+    bench.channel.comments[number]["snippet"]["imageUrl"] = "https://pictures.example/1.gif"
+
+    assert (await bench.mention(number)).media == ("https://pictures.example/1.gif",)
+
+
 async def test_a_reply_of_somebody_is_a_mention_that_names_its_parent(bench: Bench) -> None:
     thread = bench.channel.publish("Top")
     mention = await bench.mention(bench.channel.publish("Me too", parent=thread))
@@ -241,9 +248,42 @@ async def test_one_poll_reads_few_long_threads_and_the_next_one_the_others(bench
     assert (first, bench.asked("comments")) == (WHOLE, WHOLE + 2)
 
 
-async def test_a_thread_that_vanishes_while_it_is_read_stops_nothing(bench: Bench) -> None:
+async def test_replies_of_long_threads_that_have_to_wait_are_not_lost(bench: Bench) -> None:
+    bench.channel.publish("New")
+    for _ in range(2 * WHOLE + 2):
+        bench.long_thread(replies=4, at=NOW - timedelta(days=3))
+    bench.long_thread(replies=4, at=SINCE - timedelta(days=1))
+    wanted = {number for number, one in bench.channel.comments.items() if one["snippet"]["publishedAt"] > stamp(SINCE)}
+    found: dict[str, Mention] = {}
+    cursor = None
+    for _ in range(3):
+        batch = await bench.read(cursor)
+        cursor, found = batch.cursor, found | by_id(batch)
+    before = bench.channel.units
+    await bench.read(cursor)
+
+    assert set(found) == wanted
+    assert {mention.item for mention in found.values()} == {VIDEO}
+    assert bench.channel.units - before == 1
+
+
+async def test_a_waiting_thread_that_vanished_or_was_closed_stops_nothing(bench: Bench) -> None:
+    threads = [bench.long_thread(at=NOW - timedelta(hours=hours)) for hours in range(1, WHOLE + 3)]
+    cursor = (await bench.read()).cursor
+    bench.channel.remove(threads[-1])
+    fault = answers(403, bench.channel.error(403, "commentsDisabled"))
+    bench.wire.fails(fault, lambda r: r.url.params.get("parentId") == threads[-2])
+    bench.channel.publish("Still here")
+    batch = await bench.read(cursor)
+
+    assert "Still here" in {mention.text for mention in batch.mentions}
+    assert "waiting" not in json.loads(batch.cursor)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(404, "commentNotFound"), (403, "commentsDisabled")])
+async def test_a_thread_that_vanishes_while_it_is_read_stops_nothing(bench: Bench, status: int, reason: str) -> None:
     thread = bench.long_thread()
-    fault = answers(404, bench.channel.error(404, "commentNotFound"))
+    fault = answers(status, bench.channel.error(status, reason))
     bench.wire.fails(fault, lambda r: "parentId" in r.url.params)
 
     assert thread in by_id(await bench.read())
