@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from contextlib import suppress
 from importlib.util import find_spec
@@ -112,7 +113,7 @@ class Screenshots:
                 finally:
                     await browser.close()
         except Error as error:
-            raise Retry(f"the browser: {error.message.splitlines()[0]}") from error
+            raise Retry(f"the browser: {_said(error.message)}") from error
 
     async def _picture(self, browser: Browser, got: Got, spot: str) -> bytes:
         from playwright.async_api import TimeoutError as TooLong
@@ -129,6 +130,12 @@ class Screenshots:
         picture = await _shot(page)
         await context.unroute_all(behavior="ignoreErrors")
         return picture
+
+
+def _said(message: str) -> str:
+    """What failed, without the address: it may name the author, and this is logged."""
+    found = re.search(r"net::ERR_\w+", message)
+    return found[0] if found else message.partition(":")[0][:60]
 
 
 async def _shot(page: Page) -> bytes:

@@ -162,7 +162,7 @@ def screenshot(case: Case, rules: Rules) -> list[Work]:
         lane=lane(case, "screenshot"),
         idem=f"screenshot:{case.id}",
         prio=Prio.MENTION,
-        max_attempts=3,
+        max_attempts=5,
     )
     return [taken]
 

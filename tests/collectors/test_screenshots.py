@@ -143,3 +143,14 @@ async def test_a_browser_that_does_not_start_is_tried_again() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(Site({PAGE: html("")}))) as http:
         with pytest.raises(Retry, match="the browser"):
             await Screenshots(http, "/bin/false").take(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Page.goto: net::ERR_ABORTED at https://board.example/u/anna\nCall log:", "net::ERR_ABORTED"),
+        ("BrowserType.launch: Target page, context or browser has been closed", "BrowserType.launch"),
+    ],
+)
+def test_what_failed_is_said_without_the_address(message: str, said: str) -> None:
+    assert screenshots._said(message) == said

@@ -122,7 +122,7 @@ async def test_a_page_that_never_answers_is_given_up_and_nobody_is_asked(
     async with desk(rush=True, keys="screenshots = true") as w:
         await brought(w)
         row = await ended(w, "screenshot")
-        assert (row.state, row.attempts) == ("cancelled", 3)
+        assert (row.state, row.attempts) == ("cancelled", 5)
         await w.staff.thread(1)
         assert files(w.staff, 1) == []
     assert "case 1: no picture of its page was taken: no answer" in caplog.text
