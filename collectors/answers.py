@@ -118,5 +118,7 @@ STATUS: dict[int, Maker] = {
     420: later,
     425: later,
     429: later,
+    # "Client closed the connection" (nginx, Yandex): what we sent may have been carried out.
+    499: lost,
 }
 FAMILY: dict[int, Maker] = {3: moved, 4: refused, 5: lost}

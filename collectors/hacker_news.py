@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,10 @@ class Settings(SourceSettings):
 
 
 class Match(BaseModel):
+    """`words`: those of the query that were found there."""
+
     level: str = Field("", alias="matchLevel")
+    words: list[str] = Field([], alias="matchedWords")
 
 
 class Hit(BaseModel):
@@ -89,9 +93,17 @@ class Hit(BaseModel):
 
     @property
     def says_it(self) -> bool:
-        """Whether its own words fit, and not only its author's name or the title of the story it stands under."""
-        found = [match for name in OWN_WORDS if isinstance(match := self.matches.get(name), Match)]
-        return not found or any(match.level != "none" for match in found)
+        """Whether its own words fit, all that matched, and not only with its author's name or the title of the story it
+        stands under."""
+        matches = {name: match for name, match in self.matches.items() if isinstance(match, Match)}
+        own = [match for name, match in matches.items() if name in OWN_WORDS]
+        levels = {match.level for match in own}
+        some = bool(levels - {"none"})
+        return not own or "full" in levels or (some and _words(own) >= _words(matches.values()))
+
+
+def _words(matches: Iterable[Match]) -> set[str]:
+    return {word for match in matches for word in match.words}
 
 
 class Answered(BaseModel):
@@ -125,7 +137,7 @@ class HackerNews(NoReply):
         self._search = f"{settings.api_base or VENDOR}/api/v1/search_by_date"
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
-        after = int((Cursor.of(cursor, since).until - OVERLAP if cursor else since).timestamp())
+        after = int(Cursor.of(cursor, since).floor(OVERLAP).timestamp())
 
         async def window(before: str) -> Page:
             return await self._window(after, before)

@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 
 class Cursor(BaseModel):
-    """Newest change seen, time of the last poll, and where an unfinished poll goes on."""
+    """Newest change seen, time of the last poll, where an unfinished poll goes on, and where all of it began."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,10 +41,16 @@ class Cursor(BaseModel):
     polled: AwareDatetime
     page: str = ""
     top: AwareDatetime | None = None
+    since: AwareDatetime | None = None
 
     @classmethod
     def of(cls, stored: str | None, since: datetime) -> Cursor:
-        return cls.model_validate_json(stored) if stored else cls(until=since, polled=since)
+        return cls.model_validate_json(stored) if stored else cls(until=since, polled=since, since=since)
+
+    def floor(self, overlap: timedelta) -> datetime:
+        """What changed before it is known. Never before the beginning: of that the first poll alone is told quietly."""
+        again = self.until - overlap
+        return again if self.since is None else max(again, self.since)
 
     def stored(self) -> str:
         return self.model_dump_json(exclude_defaults=True)
@@ -60,7 +66,7 @@ async def newest_first(
     """Mentions changed after the cursor less `overlap`. `overlap` covers what a list sorts in late, and edits where
     nothing tells them: repeats are dropped later, by their fingerprint."""
     start, state = now(), Cursor.of(cursor, since)
-    floor = state.until - overlap if cursor else since
+    floor = state.floor(overlap)
     page, top = state.page, state.top or state.until
     mentions: list[Mention] = []
     notes: list[str] = []
@@ -72,8 +78,9 @@ async def newest_first(
         top = max([top, *(min(item.changed, start) for item in shown.items)])
         page = shown.next
         if not page or (shown.items and all(item.changed < floor for item in shown.items)):
-            return Batch(mentions, Cursor(until=top, polled=start).stored(), joined(notes))
-    return Batch(mentions, Cursor(until=state.until, polled=start, page=page, top=top).stored(), joined(notes))
+            return Batch(mentions, Cursor(until=top, polled=start, since=state.since).stored(), joined(notes))
+    unfinished = state.model_copy(update={"polled": start, "page": page, "top": top})
+    return Batch(mentions, unfinished.stored(), joined(notes))
 
 
 async def _resumed(read: Read, page: str) -> Page:

@@ -17,6 +17,8 @@ from desk.work import LEASES, Prio, Row, Work
 
 KNOCK_GAP = timedelta(seconds=10)
 """Between two readings that a platform's own notifications ask for, however many come."""
+CATCHING_UP = timedelta(hours=1)
+"""The first reading of a busy account takes several polls: what is past its limit by then makes no case in any of them."""
 ALARM_AFTER = 3
 """Polls failed in a row before staff are told, once; a login that ended is told at the first."""
 
@@ -96,8 +98,9 @@ async def store_batch(
     """What a poll brought becomes work, and the cursor moves on, in one transaction. `name` tells this poll apart."""
     status = await unit.source(ref.key)
     rules = directory.rules(ref.brand, ref.platform.card.name)
-    first = status.first_poll_at is None and rules is not None
-    quiet_before = asked_at - rules.sla.limit if first and rules is not None else None
+    began = status.first_poll_at or asked_at
+    catching_up = rules is not None and asked_at - began < CATCHING_UP
+    quiet_before = began - rules.sla.limit if catching_up and rules is not None else None
     known = await unit.mentions(mention.key for mention in batch.mentions)
     for mention in batch.mentions:
         # The overlap of two readings goes no further than this: only what is new or says something else is work.

@@ -78,6 +78,18 @@ async def test_a_quiet_poll_stops_at_the_first_page_that_is_wholly_known() -> No
     assert site.asked == ["", "3"]
 
 
+@pytest.mark.parametrize("most", [10, 1], ids=["a finished poll", "an unfinished one"])
+async def test_a_later_poll_goes_no_further_back_than_the_first_one(most: int) -> None:
+    """The first poll alone is quiet: what lies before it would come as news."""
+    site = Site(size=10 if most == 10 else 2)
+    site.items = [item(n, SINCE + timedelta(minutes=20 * n)) for n in range(-5, 3)]
+    found, cursor = await site.poll(None, most)
+    for _ in range(3):
+        more, cursor = await site.poll(cursor, most)
+        found |= more
+    assert found == {"0", "1", "2"}
+
+
 async def test_a_mark_that_grew_too_old_means_the_newest_page() -> None:
     site = Site()
     site.items = [item(n, NOW - timedelta(minutes=n)) for n in range(9)]

@@ -1,0 +1,41 @@
+"""What polls bring becomes work; what was there long before the source is told of quietly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import select
+
+from desk.platform import Batch
+from desk.polling import CATCHING_UP, SourceRef, store_batch
+from storage.store import SqlStore
+from storage.tables import work
+from tests.desk.world import rules
+from tests.storage.helpers import START, WHOLE, Clock, a_mention
+
+PLAY: Any = SimpleNamespace(card=SimpleNamespace(name="google_play"))
+REF = SourceRef("acme-play", "acme-coffee", PLAY)
+DIRECTORY: Any = SimpleNamespace(rules=lambda brand, platform: rules())
+
+
+async def quiet_before(store: SqlStore, number: int) -> str | None:
+    """A poll brings one mention; before when it would have had to be published to make no case."""
+    async with store.write(scope=WHOLE) as unit:
+        batch = Batch([a_mention(f"r-{number}")], f"after {number}")
+        await store_batch(unit, DIRECTORY, REF, batch, str(number), unit.now)
+        (row,) = await unit.rows(select(work.c.payload).where(work.c.lane.endswith(f":r-{number}")))
+        found: str | None = row.payload["quiet_before"]
+        return found
+
+
+async def test_what_was_past_its_limit_at_the_first_poll_is_quiet_in_all_that_catch_up(
+    timed: SqlStore, clock: Clock
+) -> None:
+    limit = rules().sla.limit
+    for number, passed in enumerate([timedelta(), timedelta(minutes=5), CATCHING_UP - timedelta(seconds=1)]):
+        clock.now = START + passed
+        assert await quiet_before(timed, number) == (START - limit).isoformat(), passed
+    clock.now = START + CATCHING_UP
+    assert await quiet_before(timed, 9) is None, "from now on whatever turns up is news"
