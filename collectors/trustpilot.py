@@ -47,7 +47,7 @@ CARD = PlatformCard(
         "A review edited more than two days after it was written is seen when its case is looked at, not before.",
         "A second reply is sent to the same address as the first. That it replaces the first is said by other "
         "programs, not by Trustpilot's own papers: look at the first correction by hand.",
-        "Replies name the business user who writes them, by `author`.",
+        "Replies name the business user who writes them, by `author`. By Trustpilot's papers none is taken without it.",
         "The longest reply Trustpilot takes is not published, nor are its error texts.",
         "A login that is not used for 30 days ends; then a new refresh token is needed.",
     ),
@@ -75,10 +75,11 @@ class Settings(SourceSettings):
         title="Secret of its calls",
         description="Password in the address its calls are given: https://any:SECRET@desk.example/hooks/KEY",
     )
-    author: str = Field(
+    author: str | None = Field(
+        None,
         pattern=ID,
         title="Author of replies",
-        description="The business user's id, as on that user's profile page in Trustpilot Business; no reply without it",
+        description="The business user's id, as on that user's profile page in Trustpilot Business; replies need it",
     )
 
 
@@ -138,12 +139,19 @@ class Listing(BaseModel):
 
 
 class Cursor(BaseModel):
-    """Newest time of writing seen, and where an unfinished sweep goes on."""
+    """Newest time of writing seen, where an unfinished sweep goes on, and where all of it began."""
 
     model_config = ConfigDict(frozen=True)
 
     until: AwareDatetime
     resume: AwareDatetime | None = None
+    since: AwareDatetime | None = None
+
+    @property
+    def after(self) -> datetime:
+        """From where on the next sweep reads; never from before the beginning."""
+        again = self.until - OVERLAP
+        return self.resume or (again if self.since is None else max(again, self.since))
 
 
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
@@ -189,15 +197,13 @@ class Trustpilot:
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         start = self._now()
-        last = Cursor.model_validate_json(cursor) if cursor else None
-        state = last or Cursor(until=since)
-        after = state.resume or (state.until - OVERLAP if last else since)
+        state = Cursor.model_validate_json(cursor) if cursor else Cursor(until=since, since=since)
+        after = state.after
         reviews, finished, note = await self._sweep(after)
         # A time in the future must not carry the cursor past all that is still to come.
         dates = [min(review.at, start) for review in reviews]
-        after_this = Cursor(
-            until=max([state.until, *dates]), resume=None if finished else max([after, *dates], default=after)
-        )
+        resume = None if finished else max([after, *dates])
+        after_this = Cursor(until=max([state.until, *dates]), resume=resume, since=state.since)
         mentions = [self._mention(review) for review in reviews if review.at >= after]
         return Batch(mentions, after_this.model_dump_json(exclude_defaults=True), note)
 
@@ -209,6 +215,8 @@ class Trustpilot:
         return Look(self._mention(review), review.replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
+        if not self._author:
+            raise Refused("Trustpilot takes no reply without its author: set `author`, a business user's id")
         said = {"message": text, "authorBusinessUserId": self._author}
         answer = await self._login.call(self._door.write, Ask("POST", self._reply_to(mention), json=said))
         if answer.body:

@@ -20,7 +20,7 @@ from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, Refused, Retry
+from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -93,7 +93,7 @@ class AuthorChannel(BaseModel):
 
 
 class Snippet(BaseModel):
-    text: str = Field(alias="textDisplay")
+    text: str = Field("", alias="textDisplay")
     typed: str = Field("", alias="textOriginal")
     author: str = Field("", alias="authorDisplayName")
     author_channel: AuthorChannel = Field(AuthorChannel(), alias="authorChannelId")
@@ -173,7 +173,7 @@ class State(BaseModel):
 
     def floor(self, since: datetime) -> datetime:
         """As newest_first has it."""
-        return self.threads.until - OVERLAP if self.threads else since
+        return self.threads.floor(OVERLAP) if self.threads else since
 
     def wants(self, thread: Thread, floor: datetime) -> bool:
         grown = thread.head.total not in (len(thread.shown), self.counts.get(thread.id))
@@ -311,14 +311,19 @@ class YouTube:
     async def _replies(self, thread: str) -> list[Any] | None:
         """All in a thread; None where it is gone or closed: that stops no other."""
         try:
-            return await self._all({"parentId": thread})
+            return (await self._all({"parentId": thread}))[0]
         except (Gone, Refused):
             return None
 
     async def _comments(self, which: dict[str, str]) -> list[Comment]:
-        return readable(await self._all(which), Comment, CARD.title, searched=True)[0]
+        """All of them: in which order they come is not written, and a reply not seen would be posted again."""
+        records, more = await self._all(which)
+        if more:
+            raise BadAnswer(f"{CARD.title}: more than {PAGES * PAGE} replies, ours may be among those not read")
+        return readable(records, Comment, CARD.title, searched=True)[0]
 
-    async def _all(self, which: dict[str, str]) -> list[Any]:
+    async def _all(self, which: dict[str, str]) -> tuple[list[Any], bool]:
+        """At most PAGES pages; whether there are more."""
         found: list[Any] = []
         page = ""
         for _ in range(PAGES):
@@ -327,7 +332,7 @@ class YouTube:
             page = listing.next
             if not page:
                 break
-        return found
+        return found, bool(page)
 
     async def _page(self, what: str, asked: dict[str, str], page: str) -> Listing:
         # `id` does not go together with paging.

@@ -18,7 +18,7 @@ from desk.work import LEASES, Prio, Row, Work
 KNOCK_GAP = timedelta(seconds=10)
 """Between two readings that a platform's own notifications ask for, however many come."""
 CATCHING_UP = timedelta(hours=1)
-"""The first reading of a busy account takes several polls: what is past its limit by then makes no case in any of them."""
+"""The first reading of a busy account takes several polls: what is past its limit by then makes no case in any."""
 ALARM_AFTER = 3
 """Polls failed in a row before staff are told, once; a login that ended is told at the first."""
 

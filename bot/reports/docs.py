@@ -244,8 +244,8 @@ def platforms() -> str:
         "# Platforms",
         "What each can do, from its card. Without a reply API the desk offers the approved text, the link and "
         "`I posted it`. A platform with calls of its own may be given `/hooks/SOURCE` as their address: the source is "
-        "read as soon as one comes. Where links say which item they lead to, `/add LINK` brings that very one, and the reply "
-        "goes there.",
+        "read as soon as one comes. Where links say which item they lead to, `/add LINK` brings that very one, and the "
+        "reply goes there.",
         table(head, (_abilities(name, card, PLATFORMS[name].knows_items) for name, card in cards)),
         "\n".join(f"- {_code(name)}: {_words(_cell(note))}" for name, card in cards for note in card.notes),
         "## Posted by hand",

@@ -217,11 +217,12 @@ class VK:
         except (Refused, Retry) as error:
             if isinstance(error, Retry) and not error.rate_limited:
                 raise
-            return Batch([], state.search or _begins(state.floor), error.reason)
+            # The wall's floor goes on without it: a search that never was begins where it should have.
+            return Batch([], state.search or Newest.of(None, state.floor).stored(), error.reason)
 
     async def _search(self, query: str, state: Cursor) -> Batch:
         cursor = state.search or None
-        floor = Newest.of(cursor, state.floor).until - (SEARCH_OVERLAP if cursor else timedelta())
+        floor = Newest.of(cursor, state.floor).floor(SEARCH_OVERLAP)
 
         async def read(page: str) -> Page:
             return await self._search_page(query, floor, int(page) if page else None)
@@ -270,11 +271,6 @@ class VK:
             parent_url=above.url if above else "",
             raw=scrubbed(item.model_dump(mode="json", by_alias=True, exclude={"attachments", "thread"})),
         )
-
-
-def _begins(floor: datetime) -> str:
-    """Where a search that never was begins: the wall's floor goes on without it."""
-    return Newest.of(None, floor + SEARCH_OVERLAP).stored()
 
 
 def _author(number: int, name: str) -> Author:

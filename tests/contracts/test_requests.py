@@ -41,7 +41,15 @@ UNASKED = {
     },
     "facebook": {"GET /{id}/comments"},
     "instagram": {"GET /{id}/comments"},
-    "ozon": {"POST /v1/review/list", "POST /v1/review/info", "POST /v1/review/comment/delete"},
+    "ozon": {
+        "POST /v1/review/list",
+        "POST /v1/review/info",
+        "POST /v1/review/comment/delete",
+        "POST /v1/question/info",
+        "POST /v1/question/answer/list",
+        "POST /v1/question/answer/create",
+        "POST /v1/question/answer/delete",
+    },
     "reddit": {"GET /r/{subreddit}/search"},
     "vk": {
         "POST /method/wall.getById",

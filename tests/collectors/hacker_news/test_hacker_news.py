@@ -81,6 +81,22 @@ async def test_a_comment_that_only_stands_under_a_fitting_story_is_no_mention(be
     assert {m.key.external_id for m in await bench.read()} == {about, linked}
 
 
+def words(**found: str) -> dict[str, object]:
+    """What matched where, of the query "acme bank"."""
+    levels = {0: "none", 1: "partial", 2: "full"}
+    named = {name: said.split() for name, said in found.items()}
+    return {n: {"value": "…", "matchLevel": levels[len(w)], "matchedWords": w} for n, w in named.items()}
+
+
+async def test_words_of_which_the_story_above_says_some_are_no_mention(bench: Bench) -> None:
+    bench.site.publish("My bank", _highlightResult=words(comment_text="bank", story_title="acme bank", author=""))
+    bench.site.publish("My bank", _highlightResult=words(comment_text="bank", story_title="", author="acme"))
+    whole = bench.site.publish("Acme Bank", _highlightResult=words(comment_text="acme bank", story_title="bank"))
+    shared = bench.site.publish("", title="x", _highlightResult=words(title="acme", story_text="bank"))
+
+    assert {m.key.external_id for m in await bench.read()} == {whole, shared}
+
+
 async def test_what_the_brand_itself_writes_is_no_mention_in_whatever_letters(bench: Bench) -> None:
     bench.site.publish("Ours", author="ACME_official")
 

@@ -1,4 +1,5 @@
-"""A seller's reviews on Ozon, as the Seller API answers: v2 of list, info and delete, or v1 as it was before."""
+"""A seller's reviews and questions on Ozon, as the Seller API answers: v2 of list, info and delete of reviews, or v1
+as it was before; questions as older papers have them, or with the states of newer ones."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from tests.collectors.wire import NOW
 
 CLIENT = "771204"
 KEY = "0c2f8f6e-sandbox-key"
+SHOP = "Лампы и свет"
 SKU = 160249683
 GRPC = {400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 500: 13, 503: 14}
 FIELDS = {
@@ -25,6 +27,11 @@ FIELDS = {
     "v1/review/comment/create": {"review_id", "text", "parent_comment_id", "mark_review_as_processed"},
     "v2/review/comment/delete": {"comment_id", "sku"},
     "v1/review/comment/delete": {"comment_id"},
+    "v1/question/list": {"filter", "last_id"},
+    "v1/question/info": {"question_id"},
+    "v1/question/answer/list": {"question_id", "sku", "last_id"},
+    "v1/question/answer/create": {"question_id", "sku", "text"},
+    "v1/question/answer/delete": {"answer_id", "sku"},
 }
 
 
@@ -40,6 +47,10 @@ class Seller:
         self.reviews: dict[str, dict[str, Any]] = {}
         self.comments: dict[str, list[dict[str, Any]]] = {}
         self.pictures: dict[str, list[str]] = {}
+        self.questions: dict[str, dict[str, Any]] = {}
+        self.answers: dict[str, list[dict[str, Any]]] = {}
+        self.oldest_first = False
+        self.says_what_follows = False
         self.versions = {"v1", "v2"}
         self.page = 100
         self.last = 0
@@ -81,12 +92,44 @@ class Seller:
         )
         return number
 
+    def ask(self, text: str, at: datetime = NOW) -> str:
+        number = self._next("0201")
+        self.questions[number] = {
+            "id": number,
+            "sku": SKU,
+            "text": text,
+            "author_name": "Марат",
+            "published_at": rfc3339(at),
+            "status": "NEW",
+            "answers_count": 0,
+            "product_url": f"https://www.ozon.ru/product/{SKU}/",
+            "question_link": f"https://www.ozon.ru/product/{SKU}/questions/?qid={number}",
+        }
+        self.answers[number] = []
+        return number
+
+    def answer(self, question: str, text: str, *, author: str = SHOP, **more: Any) -> str:
+        number = self._next("0202")
+        self.answers[question].append(
+            {
+                "id": number,
+                "question_id": question,
+                "sku": SKU,
+                "text": text,
+                "author_name": author,
+                "published_at": rfc3339(NOW + timedelta(seconds=self.last)),
+                **more,
+            }
+        )
+        self.questions[question]["answers_count"] += 1
+        return number
+
     def publish_own(self) -> None:
         """On Ozon the seller writes only comments: one under a review of long ago."""
         self.comment(self.publish("Ancient", NOW - timedelta(days=300)), "Ours")
 
     def remove(self, number: str) -> None:
-        del self.reviews[number]
+        del (self.reviews if number in self.reviews else self.questions)[number]
 
     def is_api(self, request: httpx.Request) -> bool:
         return True
@@ -95,7 +138,7 @@ class Seller:
         return request.url.path.endswith("/review/list")
 
     def is_write(self, request: httpx.Request) -> bool:
-        return request.url.path.endswith("/comment/create")
+        return request.url.path.endswith(("/comment/create", "/answer/create"))
 
     def error(self, status: int, message: str = "No.") -> bytes:
         return json.dumps({"code": GRPC.get(status, 2), "message": message, "details": []}).encode()
@@ -111,10 +154,10 @@ class Seller:
         asked = json.loads(request.content)
         if request.method != "POST" or not set(asked) <= FIELDS[path]:
             return self._no(400)
-        return getattr(self, "_" + path.split("/", 2)[2].replace("/", "_"))(asked, path[:2])
+        return getattr(self, "_" + path.split("/", 1)[1].replace("/", "_"))(asked, path[:2])
 
     def _versions_of(self, path: str) -> set[str]:
-        return {"v1"} if path.endswith(("comment/list", "comment/create")) else self.versions
+        return {"v1"} if path.endswith(("comment/list", "comment/create")) or "/question/" in path else self.versions
 
     def _next(self, prefix: str) -> str:
         self.last += 1
@@ -123,7 +166,7 @@ class Seller:
     def _no(self, status: int, message: str = "No.") -> httpx.Response:
         return httpx.Response(status, content=self.error(status, message))
 
-    def _list(self, asked: dict[str, Any], version: str) -> httpx.Response:
+    def _review_list(self, asked: dict[str, Any], version: str) -> httpx.Response:
         if not 20 <= asked["limit"] <= 100 or asked["sort_dir"] != "DESC":
             return self._no(400)
         if version == "v1" and asked.get("status") != "ALL":
@@ -140,14 +183,14 @@ class Seller:
             200, json={"reviews": shown, "has_next": rest, "last_id": shown[-1]["id"] if shown else ""}
         )
 
-    def _info(self, asked: dict[str, Any], version: str) -> httpx.Response:
+    def _review_info(self, asked: dict[str, Any], version: str) -> httpx.Response:
         review = self.reviews.get(asked["review_id"])
         if review is None:
             return self._no(404)
         photos = [{"url": url, "height": 10, "width": 10} for url in self.pictures.get(review["id"], [])]
         return httpx.Response(200, json={**review, "photos": photos, "videos": [], "likes_amount": 0})
 
-    def _comment_list(self, asked: dict[str, Any], version: str) -> httpx.Response:
+    def _review_comment_list(self, asked: dict[str, Any], version: str) -> httpx.Response:
         if asked["review_id"] not in self.reviews:
             return self._no(404)
         if not 20 <= asked["limit"] <= 100:
@@ -157,7 +200,7 @@ class Seller:
         shown = found[asked["offset"] : asked["offset"] + asked["limit"]]
         return httpx.Response(200, json={"comments": shown, "offset": asked["offset"] + len(shown)})
 
-    def _comment_create(self, asked: dict[str, Any], version: str) -> httpx.Response:
+    def _review_comment_create(self, asked: dict[str, Any], version: str) -> httpx.Response:
         review = self.reviews.get(asked["review_id"])
         if review is None:
             return self._no(404)
@@ -168,13 +211,57 @@ class Seller:
         number = self.comment(review["id"], asked["text"], is_published=False, is_rejected=False, deviation_reason="")
         return httpx.Response(200, json={"comment_id": number})
 
-    def _comment_delete(self, asked: dict[str, Any], version: str) -> httpx.Response:
+    def _review_comment_delete(self, asked: dict[str, Any], version: str) -> httpx.Response:
         if version == "v2" and asked.get("sku") != SKU:
             return self._no(400)
         for comments in self.comments.values():
             for comment in comments:
                 if comment["id"] == asked["comment_id"]:
                     comments.remove(comment)
+                    return httpx.Response(200, json={})
+        return self._no(404)
+
+    def _question_list(self, asked: dict[str, Any], version: str) -> httpx.Response:
+        if asked["filter"]["status"] != "ALL":
+            return self._no(400)
+        since = datetime.fromisoformat(asked["filter"]["date_from"])
+        found = [q for q in self.questions.values() if datetime.fromisoformat(q["published_at"]) >= since]
+        found.sort(key=lambda q: (q["published_at"], q["id"]), reverse=not self.oldest_first)
+        return self._marked("questions", found, asked["last_id"])
+
+    def _question_info(self, asked: dict[str, Any], version: str) -> httpx.Response:
+        question = self.questions.get(asked["question_id"])
+        return self._no(404) if question is None else httpx.Response(200, json=question)
+
+    def _question_answer_list(self, asked: dict[str, Any], version: str) -> httpx.Response:
+        if asked["question_id"] not in self.questions:
+            return self._no(404)
+        return self._marked("answers", self.answers[asked["question_id"]], asked["last_id"])
+
+    def _marked(self, name: str, found: list[dict[str, Any]], last: str) -> httpx.Response:
+        """The page after `last`. Older servers do not say whether it is the last one."""
+        ids = [one["id"] for one in found]
+        if last and last not in ids:
+            return self._no(400)
+        start = ids.index(last) + 1 if last else 0
+        shown = found[start : start + self.page]
+        more = {"has_next": start + self.page < len(found)} if self.says_what_follows else {}
+        return httpx.Response(200, json={name: shown, "last_id": shown[-1]["id"] if shown else last, **more})
+
+    def _question_answer_create(self, asked: dict[str, Any], version: str) -> httpx.Response:
+        if asked["question_id"] not in self.questions:
+            return self._no(404)
+        if asked["sku"] != SKU or len(asked["text"]) < 2:
+            return self._no(400)
+        return httpx.Response(200, json={"answer_id": self.answer(asked["question_id"], asked["text"])})
+
+    def _question_answer_delete(self, asked: dict[str, Any], version: str) -> httpx.Response:
+        if asked["sku"] != SKU:
+            return self._no(404)
+        for answers in self.answers.values():
+            for answer in answers:
+                if answer["id"] == asked["answer_id"]:
+                    answers.remove(answer)
                     return httpx.Response(200, json={})
         return self._no(404)
 

@@ -116,6 +116,16 @@ async def test_later_polls_look_two_days_back_and_so_find_edits(bench: Bench) ->
     assert bench.asked(LIST)[-1].url.params["startDateTime"] == "2026-11-22T12:00:00"
 
 
+async def test_later_polls_look_no_further_back_than_the_first(bench: Bench) -> None:
+    bench.pilot.publish("From before", SINCE - timedelta(hours=1))
+    bench.pilot.publish("The first", SINCE + timedelta(hours=1))
+    first = await bench.desk.read(None, SINCE)
+    second = await bench.desk.read(first.cursor, SINCE)
+    third = await bench.desk.read(second.cursor, SINCE)
+
+    assert [[m.text for m in batch.mentions] for batch in (first, second, third)] == [["The first"]] * 3
+
+
 async def test_a_poll_is_bounded_and_the_next_one_goes_on(bench: Bench) -> None:
     for number in range(PAGE * PAGES + 20):
         bench.pilot.publish(f"review {number}", SINCE + timedelta(minutes=number))
@@ -148,12 +158,18 @@ async def test_a_reply_names_its_author(bench: Bench) -> None:
     assert (posted.external_id, posted.url) == (mention.key.external_id, mention.url)
 
 
-def test_a_source_without_the_author_of_its_replies_is_a_fault() -> None:
-    given = {"business_unit": UNIT, "api_key": "k", "api_secret": "s", "refresh_token": "r"}
-    with pytest.raises(ValidationError) as caught:
-        Settings.model_validate(given)
+async def test_a_source_without_the_author_of_its_replies_reads_and_says_what_replies_need(bench: Bench) -> None:
+    bench.desk._author = None
+    mention = await bench.mention()
+    with pytest.raises(Refused, match="set `author`"):
+        await bench.desk.reply(mention, "Здравствуйте!", "k1")
 
-    assert [fault["loc"] for fault in caught.value.errors()] == [("author",)]
+    assert not [r for r in bench.wire.seen if bench.pilot.is_write(r)]
+
+
+def test_the_settings_of_the_contract_are_enough() -> None:
+    given = {"business_unit": UNIT, "api_key": "k", "api_secret": "s", "refresh_token": "r"}
+    assert Settings.model_validate(given).author is None
 
 
 @pytest.mark.parametrize("body", [b"", b'{"reply": {"message": "x"}}', b"{}"])

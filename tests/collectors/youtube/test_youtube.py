@@ -9,8 +9,9 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from collectors.pages import PAGES
 from collectors.youtube import KNOWN, WHOLE, Settings, YouTube
-from desk.errors import Gone, NeedsLogin, Refused, Retry
+from desk.errors import BadAnswer, Gone, NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from desk.platform import Batch
 from tests.collectors.wire import NOW, Wire, answers
@@ -80,6 +81,13 @@ async def test_the_picture_of_a_comment_comes_along(bench: Bench) -> None:
     assert (await bench.mention(number)).media == ("https://pictures.example/1.gif",)
 
 
+async def test_a_picture_without_words_is_a_comment(bench: Bench) -> None:
+    number = bench.channel.publish("")
+    del bench.channel.comments[number]["snippet"]["textDisplay"]
+
+    assert (await bench.mention(number)).text == ""
+
+
 async def test_a_reply_of_somebody_is_a_mention_that_names_its_parent(bench: Bench) -> None:
     thread = bench.channel.publish("Top")
     mention = await bench.mention(bench.channel.publish("Me too", parent=thread))
@@ -137,6 +145,17 @@ async def test_looking_finds_our_reply_on_the_last_page_of_a_thread(bench: Bench
     bench.channel.page = 2
 
     assert [r.external_id for r in (await bench.youtube.look(mention)).replies] == [reply]
+
+
+async def test_a_thread_too_long_to_read_does_not_say_that_we_never_replied(bench: Bench) -> None:
+    thread = bench.long_thread(replies=PAGES)
+    mention = await bench.mention(thread)
+    bench.channel.publish("Sorry", parent=thread, author=OWN)
+    bench.channel.page = 1
+
+    with pytest.raises(BadAnswer):
+        await bench.youtube.look(mention)
+    assert thread in by_id(await bench.read())
 
 
 async def test_a_reply_of_which_only_the_address_is_known_is_found_in_its_thread(bench: Bench) -> None:

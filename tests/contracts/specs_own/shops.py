@@ -100,6 +100,7 @@ GOOGLE_BUSINESS = {
 }
 
 OZONS_PAGE = {"limit": needed(number(20, 100)), "sort_dir": word("ASC", "DESC")}
+OZONS_QUESTION = {"question_id": needed(text()), "sku": needed(number(1))}
 OZON = {
     "host": "https://api-seller.ozon.ru",
     "headers": {"Client-Id": needed(DIGITS), "Api-Key": needed(text())},
@@ -142,6 +143,24 @@ OZON = {
             "body": {"comment_id": needed(text()), "sku": needed(number(1))},
         },
         {"ask": "POST /v1/review/comment/delete", "body": {"comment_id": needed(text())}},
+        {
+            "ask": "POST /v1/question/list",
+            "body": {
+                "last_id": text(0),
+                "filter": fields(
+                    date_from=MOMENT,
+                    date_to=MOMENT,
+                    status=word("ALL", "NEW", "VIEWED", "PROCESSED", "UNPROCESSED"),
+                ),
+            },
+        },
+        {"ask": "POST /v1/question/info", "body": {"question_id": needed(text())}},
+        {"ask": "POST /v1/question/answer/list", "body": {**OZONS_QUESTION, "last_id": text(0)}},
+        {"ask": "POST /v1/question/answer/create", "body": {**OZONS_QUESTION, "text": needed(text(2, 3000))}},
+        {
+            "ask": "POST /v1/question/answer/delete",
+            "body": {"answer_id": needed(text()), "sku": needed(number(1))},
+        },
     ],
 }
 
