@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,10 @@ from desk.errors import DeskError
 from storage.database import FileLock, read_url
 from storage.migrations.steps import standing
 from storage.store import SqlStore, open_store
-from storage.tables import metadata, work, work_history
+from storage.tables import metadata, pictures, work, work_history
 
-BATCH = 500
+BATCH, FEW = 500, 10
+"""Rows at a time, and pictures: some hundred kilobytes each."""
 
 Told = Callable[[str, int, int], None]
 """(table, rows copied, rows in all)."""
@@ -118,7 +119,7 @@ async def _table(theirs: AsyncConnection, ours: AsyncConnection, table: Table, t
     rows = await _count(theirs, table)
     adding = _Adding(table)
     told(table.name, 0, rows)
-    async for batch in (await theirs.stream(select(table))).mappings().partitions(BATCH):
+    async for batch in _batches(theirs, table):
         await _insert(ours, table, [dict(row) for row in batch])
         adding.add(batch)
         told(table.name, adding.rows, rows)
@@ -145,9 +146,21 @@ def _name_of(table: Table, row: Mapping[str, Any]) -> str:
 async def summed(connection: AsyncConnection, table: Table) -> Sum:
     """Count and checksum of a table, on either store."""
     adding = _Adding(table)
-    async for batch in (await connection.stream(select(table))).mappings().partitions(BATCH):
+    async for batch in _batches(connection, table):
         adding.add(batch)
     return adding.sum
+
+
+async def _batches(connection: AsyncConnection, table: Table) -> AsyncIterator[Sequence[Any]]:
+    """All rows. Pictures are asked for few at a time: drivers fetch many rows ahead, and these are large."""
+    if table is not pictures:
+        async for batch in (await connection.stream(select(table))).mappings().partitions(BATCH):
+            yield batch
+        return
+    digests = list((await connection.execute(select(pictures.c.digest).order_by(pictures.c.digest))).scalars())
+    for start in range(0, len(digests), FEW):
+        wanted = select(pictures).where(pictures.c.digest.in_(digests[start : start + FEW]))
+        yield (await connection.execute(wanted)).mappings().all()
 
 
 class _Adding:

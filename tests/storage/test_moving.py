@@ -40,6 +40,7 @@ async def test_a_desk_moves_to_postgres_and_goes_on(sqlite_url: str, postgres_ur
     copied = await copy(sqlite_url, postgres_url, lambda *report: told.append(report))
     assert contents(sqlite_url) == before
     assert (copied["cases"].rows, copied["versions"].rows, copied["work"].rows) == (1, 2, 2)
+    assert (copied["pictures"].rows, copied["screenshots"].rows) == (12, 12)
     assert copied == await sums(sqlite_url) == await sums(postgres_url)
     assert [report for report in told if report[0] == "work"] == [("work", 0, 2), ("work", 2, 2)]
     old, new = await open_store(sqlite_url, secret_key="s"), await open_store(postgres_url, secret_key="s")

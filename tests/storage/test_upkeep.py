@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from desk.ports import Place, Post, SourceStatus
+from desk.ports import Place, Post, Screenshot, SourceStatus
 from desk.work import Work
 from storage import upkeep
 from storage.migrations import SchemaNewer
@@ -24,6 +24,8 @@ async def fill(url: str) -> None:
     async with store.write(scope=WHOLE) as unit:
         await unit.save(busy(await unit.case(case.id)), [])
         await unit.once("seen")
+        for n in range(12):
+            await unit.put_screenshot(case.id, Screenshot("https://a.example", bytes([n]) * 9, f"{n:064x}"))
         await unit.set_source(SourceStatus("acme-play", "cursor", START))
     await store.set_token("slack", {"token": "x"})
     await put(store, Work("step", {"n": 1}, idem="i", run_at=START), Work("step", {"n": 2}, merge_key="m"))
