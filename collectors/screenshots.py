@@ -14,21 +14,25 @@ from urllib.parse import urldefrag, urljoin
 
 import httpx
 
-from collectors.bodies import LARGEST, TooBig, body
+from collectors.bodies import LARGEST, MEGABYTE, TooBig, body
 from collectors.http import HOPS, REDIRECTS, TOTAL
 from collectors.net import FOREIGN, Inside
 from collectors.readback import NAME, Got, PageReader, Unread
 from desk.errors import Refused, Retry
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page, Route
+    from playwright.async_api import Browser, Page, Request, Route
 
 WHO = f"{NAME} (takes one picture of a page on which a customer wrote to the brand)"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NOWHERE = "http://127.0.0.1:9"
 """The browser's proxy, at which nobody listens (RFC 863's port): what is not answered from here fails."""
 FLAGS = (
+    # WebRTC's own datagrams go by no proxy: under its old name and the one by which newer browsers know it.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    # It asks for names by itself too.
+    "--host-resolver-rules=MAP * ~NOTFOUND",
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 )
@@ -39,10 +43,15 @@ ABOVE = 200
 LOADS, STARTS, DRAWS = 15_000, 15_000, 15_000
 """Milliseconds for the page with all it asks for, for the browser's start, for the picture."""
 SETTLES = 500
-MOST, MOST_BYTES = 300, 40 * 1024 * 1024
-"""What one page may load."""
+WHOLE = 45.0
+"""Seconds for all that is asked of the page once the browser runs. A script that never ends answers nothing, and some
+questions wait for it for ever."""
+MOST, MOST_BYTES, TOGETHER = 300, 40 * 1024 * 1024, 6
+"""What one page may load, and how much of it at a time: what is on its way is not counted yet."""
 AT_ONCE = 2
 """Browsers: each is a few hundred megabytes."""
+WAITS = 120.0
+"""Seconds in which one of them should be free: with all that follows below what the engine gives a reading."""
 ALREADY_UNDONE = frozenset({"content-encoding", "content-length", "transfer-encoding", "set-cookie"})
 
 
@@ -75,9 +84,20 @@ class Screenshots:
         what, mend = lacking(self._chromium)
         if what:
             raise Refused(f"{what}: {mend}")
-        async with self._at_once:
+        await self._free()
+        try:
             page, spot = urldefrag(url)
             return await self._drawn(await self._page(page), spot)
+        finally:
+            self._at_once.release()
+
+    async def _free(self) -> None:
+        """That others take long is not this page's fault, and uses up none of its attempts."""
+        try:
+            async with asyncio.timeout(WAITS):
+                await self._at_once.acquire()
+        except TimeoutError as error:
+            raise Retry("all browsers are busy", rate_limited=True) from error
 
     async def _page(self, url: str) -> Got:
         """Fetched once, by the rules of one who reads it politely."""
@@ -109,9 +129,12 @@ class Screenshots:
                     timeout=STARTS,
                 )
                 try:
-                    return await self._picture(browser, got, spot)
+                    async with asyncio.timeout(WHOLE):
+                        return await self._picture(browser, got, spot)
                 finally:
                     await browser.close()
+        except TimeoutError as error:
+            raise Retry(f"the browser: no picture within {WHOLE:g} s") from error
         except Error as error:
             raise Retry(f"the browser: {_said(error.message)}") from error
 
@@ -123,6 +146,7 @@ class Screenshots:
         carrier = Carrier(self._http, got)
         await context.route("**/*", carrier.answer)
         page = await context.new_page()
+        context.on("page", _shut)
         # What has not come by then is missing in the picture; the text of the page is there.
         with suppress(TooLong):
             await page.goto(f"{got.url}#{spot}" if spot else got.url, wait_until="load", timeout=LOADS)
@@ -138,9 +162,20 @@ def _said(message: str) -> str:
     return found[0] if found else message.partition(":")[0][:60]
 
 
+async def _shut(window: Page) -> None:
+    """Each takes memory, and none is in the picture. It may be gone already, or with the browser."""
+    from playwright.async_api import Error
+
+    with suppress(Error):
+        await window.close()
+
+
 async def _shot(page: Page) -> bytes:
-    """From a little above where the page stands scrolled to, and no longer than LONGEST."""
-    top, height = await page.evaluate("[window.scrollY, document.documentElement.scrollHeight]")
+    """From a little above where the page stands scrolled to, and no longer than LONGEST. The browser is asked: what a
+    page's scripts say of it may be anything."""
+    asking = await page.context.new_cdp_session(page)
+    sizes = await asking.send("Page.getLayoutMetrics")
+    top, height = sizes["cssVisualViewport"]["pageY"], sizes["cssContentSize"]["height"]
     top = max(0, int(top) - ABOVE)
     part: Any = {"x": 0, "y": top, "width": WIDTH, "height": max(1, min(int(height) - top, LONGEST))}
     return await page.screenshot(
@@ -156,18 +191,20 @@ class Carrier:
         self._got = got
         self._served = False
         self._asked = self._bytes = 0
+        self._together = asyncio.Semaphore(TOGETHER)
 
     async def answer(self, route: Route) -> None:
         request = route.request
-        if request.is_navigation_request() and request.frame.parent_frame is None:
+        if request.is_navigation_request() and _is_window(request):
             await self._itself(route)
             return
         self._asked += 1
-        if request.method != "GET" or self._asked > MOST or self._bytes > MOST_BYTES:
+        if request.method != "GET" or self._asked > MOST:
             await route.abort()
             return
         try:
-            async with asyncio.timeout(TOTAL):
+            # With the time that it waits: it is not read for a page that is drawn already.
+            async with asyncio.timeout(TOTAL), self._together:
                 got = await self._read(request.url, request.headers)
         except (Inside, TooBig, TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):
             await route.abort()
@@ -175,15 +212,17 @@ class Carrier:
         await _fulfill(route, got)
 
     async def _itself(self, route: Route) -> None:
-        """Once: a page that leads away from itself stays."""
+        """Once: a page that leads away from itself stays. Any other error than "aborted" is drawn in its place."""
         if self._served:
-            await route.abort()
+            await route.abort("aborted")
             return
         self._served = True
         await _fulfill(route, self._got)
 
     async def _read(self, url: str, asked: dict[str, str]) -> Got:
         """To the end of its redirects. Raises Inside, TooBig and httpx's errors."""
+        if self._bytes > MOST_BYTES:
+            raise TooBig(self._bytes // MEGABYTE)
         headers = {"User-Agent": WHO, "Accept": asked.get("accept", "*/*")}
         if "referer" in asked:
             headers["Referer"] = asked["referer"]
@@ -200,6 +239,16 @@ class Carrier:
                 return Got(url, response.status_code, response.headers, content)
             url = urljoin(url, there)
         raise ValueError("redirected too often")
+
+
+def _is_window(request: Request) -> bool:
+    """Whether it is the page itself that goes there, or a window it opens, which has no frame before it is answered."""
+    from playwright.async_api import Error
+
+    try:
+        return request.frame.parent_frame is None
+    except Error:
+        return True
 
 
 async def _fulfill(route: Route, got: Got) -> None:

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from desk import follow as f
 from desk import view
-from desk.errors import DeskError, Gone, Refused
+from desk.errors import DeskError, Gone, Refused, Retry
 from desk.ports import Call, Directory, Done, Drop, Later, Screenshot, Sent, Store, Unit, Verdicts
 from desk.scope import configured
 from desk.showing import File
@@ -57,6 +57,8 @@ class TakeScreenshot:
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """The text is kept in any case: nobody is asked to see to a picture."""
+        if isinstance(error, Retry) and error.rate_limited:
+            return None  # it was not this page's turn: no attempt is used up
         if not isinstance(error, Refused) and row.attempts < row.max_attempts:
             return None
         reason = error.reason if isinstance(error, DeskError) else type(error).__name__

@@ -26,6 +26,9 @@ async def drop_screenshots(db: AsyncConnection, numbers: Sequence[int]) -> None:
     digests = set((await db.execute(select(screenshots.c.digest).where(theirs))).scalars())
     if not digests:
         return
+    # Waits for who just gives one of them to another case: what they add is not seen before they are done.
+    held = select(pictures.c.digest).where(pictures.c.digest.in_(digests)).order_by(pictures.c.digest)
+    await db.execute(held.with_for_update())
     await db.execute(delete(screenshots).where(theirs))
     shared = exists(select(1).select_from(screenshots).where(screenshots.c.digest == pictures.c.digest))
     await db.execute(delete(pictures).where(pictures.c.digest.in_(sorted(digests)), ~shared))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from collectors import screenshots
 from collectors.net import FOREIGN, Inside
-from collectors.screenshots import LONGEST, WIDTH, Screenshots, find_browser, lacking
+from collectors.readback import Got
+from collectors.screenshots import LONGEST, TOGETHER, WIDTH, Carrier, Screenshots, find_browser, lacking
 from desk.errors import Refused, Retry
 from tests.collectors.test_readback import HOST, PAGE, Site, page, to
 
@@ -86,6 +90,89 @@ async def test_a_page_sends_nothing_and_stays_what_it_is() -> None:
     assert not {f"{HOST}/reached", f"{HOST}/elsewhere", f"{HOST}/steal"} & set(site.paths)
 
 
+@needs_browser
+@pytest.mark.parametrize(
+    "script",
+    [
+        "setTimeout(() => { location.href = '/elsewhere' }, 50)",
+        "window.open('/other'); setTimeout(() => window.open('/another'), 50)",
+        "Object.defineProperty(document.documentElement, 'scrollHeight', {get: () => 'none'})",
+    ],
+    ids=["leaves", "opens windows", "lies about its size"],
+)
+async def test_whatever_a_page_does_it_is_itself_in_the_picture(script: str, caplog: pytest.LogCaptureFixture) -> None:
+    """And not the browser's own page about what it could not reach."""
+    site = Site({PAGE: html(f"<script>{script}</script>")})
+    assert await taken(site) == await taken(Site({PAGE: html("")}))
+    assert site.paths == [f"{HOST}/robots.txt", PAGE]
+    assert not caplog.records
+
+
+@needs_browser
+async def test_a_script_that_never_ends_does_not_hold_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screenshots, "WHOLE", 3.0)
+    async with asyncio.timeout(60):
+        with pytest.raises(Retry, match="no picture within"):
+            await taken(Site({PAGE: html("<script>setTimeout(() => { for (;;); }, 100)</script>")}))
+
+
+async def test_waiting_for_a_browser_is_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screenshots, "lacking", lambda named: ("", ""))
+    monkeypatch.setattr(screenshots, "WAITS", 0.05)
+    monkeypatch.setattr(Screenshots, "_page", lambda self, url: asyncio.sleep(60))
+    async with httpx.AsyncClient() as http:
+        shots = Screenshots(http)
+        drawing = [asyncio.create_task(shots.take(PAGE)) for _ in range(screenshots.AT_ONCE)]
+        await asyncio.sleep(0)
+        with pytest.raises(Retry, match="busy") as busy:
+            await shots.take(PAGE)
+        assert busy.value.rate_limited
+        for task in drawing:
+            task.cancel()
+        await asyncio.wait(drawing)
+
+
+class Asked:
+    """A request of a page, as playwright hands it over, and whether it was answered."""
+
+    method, headers = "GET", {}  # type: ignore[var-annotated]
+
+    def __init__(self, number: int) -> None:
+        self.url = f"{HOST}/{number}.png"
+        self.request = self
+        self.answered = False
+
+    def is_navigation_request(self) -> bool:
+        return False
+
+    async def fulfill(self, **_: Any) -> None:
+        self.answered = True
+
+    async def abort(self) -> None:
+        pass
+
+
+async def test_what_a_page_asks_for_at_once_is_not_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all of it would be on its way before any of it is counted."""
+    monkeypatch.setattr(screenshots, "MOST_BYTES", 1000)
+    reading, most = 0, 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await asyncio.sleep(0.01)
+        reading -= 1
+        return httpx.Response(200, stream=httpx.ByteStream(b"x" * 400))
+
+    asked: list[Any] = [Asked(number) for number in range(50)]
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        carrier = Carrier(http, Got(PAGE, 200, httpx.Headers(), b""))
+        await asyncio.gather(*(carrier.answer(one) for one in asked))
+    assert most == TOGETHER
+    assert 3 <= sum(one.answered for one in asked) <= 3 + TOGETHER
+
+
 @asynccontextmanager
 async def listening() -> AsyncIterator[tuple[int, list[int]]]:
     """A server of this machine, and how often somebody came."""
@@ -108,6 +195,35 @@ async def test_a_page_reaches_no_server_of_this_machine_by_any_other_way() -> No
         site = Site({PAGE: html(body), f"http://127.0.0.1:{port}/": Inside("127.0.0.1 is inside")})
         assert await taken(site)
         assert came == []
+
+
+class Heard(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.came: list[bytes] = []
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.came.append(data)
+
+
+@needs_browser
+async def test_a_page_sends_no_datagram_and_asks_for_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    noted = tmp_path / "net.json"
+    monkeypatch.setattr(screenshots, "FLAGS", (*screenshots.FLAGS, f"--log-net-log={noted}"))
+    loop = asyncio.get_running_loop()
+    transport, heard = await loop.create_datagram_endpoint(Heard, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    script = f"""<link rel=dns-prefetch href=//one.named.example><script>
+        const turn = {{username: 'a', credential: 'b'}};
+        const peer = new RTCPeerConnection({{iceServers: [{{urls: 'stun:127.0.0.1:{port}'}},
+            {{urls: 'stun:two.named.example'}}, {{urls: 'turn:three.named.example?transport=tcp', ...turn}}]}});
+        peer.createDataChannel('x');
+        peer.createOffer().then(offer => peer.setLocalDescription(offer));
+        new WebTransport('https://127.0.0.1:{port}/').ready.catch(() => 0);
+    </script>"""
+    assert await taken(Site({PAGE: html(script)}))
+    transport.close()
+    assert heard.came == []
+    assert re.findall(r'"hostname":"[^"]*named\.example', noted.read_text()) == []
 
 
 @pytest.mark.parametrize(

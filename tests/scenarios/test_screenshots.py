@@ -128,6 +128,15 @@ async def test_a_page_that_never_answers_is_given_up_and_nobody_is_asked(
     assert "case 1: no picture of its page was taken: no answer" in caplog.text
 
 
+async def test_waiting_for_a_browser_loses_no_picture_even_at_the_last_attempt(desk: Opened, camera: Camera) -> None:
+    away, busy = Retry("no answer", after=0.01), Retry("all browsers are busy", after=0.01, rate_limited=True)
+    camera.script = [*[away] * 4, busy, busy, *camera.script]
+    async with desk(rush=True, keys="screenshots = true") as w:
+        await brought(w)
+        await w.until(lambda: files(w.staff, 1) == ["case-1.jpg"], what="the picture")
+        assert len(camera.asked) == 7
+
+
 async def test_cases_of_one_page_have_one_picture(desk: Opened, camera: Camera) -> None:
     async with desk(rush=True, keys="screenshots = true") as w:
         for number in (1, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 
 import pytest
@@ -64,4 +65,41 @@ async def test_another_client_neither_sees_nor_adds_a_picture(store: SqlStore) -
     with pytest.raises(Gone):
         async with store.write(scope=OTHERS) as unit:
             await unit.put_screenshot(case, shot(b"planted"))
+    assert await count(store) == (1, 1)
+
+
+async def test_a_picture_that_another_case_gets_at_that_very_moment_stays(store: SqlStore) -> None:
+    first, second = (await stored_case(store)).id, (await stored_case(store, external_id="r-2")).id
+    await put(store, first, shot())
+    added = asyncio.Event()
+
+    async def add() -> None:
+        async with store.write(scope=WHOLE) as unit:
+            await unit.put_screenshot(second, shot())
+            added.set()
+            await asyncio.sleep(0.3)
+
+    adding = asyncio.create_task(add())
+    await added.wait()
+    async with store.write(scope=WHOLE) as unit:
+        await drop_screenshots(unit.db, [first])
+    await adding
+    assert await count(store) == (1, 1)
+
+
+async def test_a_picture_that_goes_with_its_last_case_at_that_very_moment_is_put_anew(store: SqlStore) -> None:
+    first, second = (await stored_case(store)).id, (await stored_case(store, external_id="r-2")).id
+    await put(store, first, shot())
+    dropped = asyncio.Event()
+
+    async def drop() -> None:
+        async with store.write(scope=WHOLE) as unit:
+            await drop_screenshots(unit.db, [first])
+            dropped.set()
+            await asyncio.sleep(0.3)
+
+    dropping = asyncio.create_task(drop())
+    await dropped.wait()
+    await put(store, second, shot())
+    await dropping
     assert await count(store) == (1, 1)
