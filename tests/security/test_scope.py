@@ -342,6 +342,7 @@ TOUCHING = {
     "storage/mentions.py": "scoped",
     "storage/places.py": "scoped",
     "storage/reader.py": "scoped",
+    "storage/moving.py": "all of it, to another store",
     "storage/screenshots.py": "scoped; dropped with what is erased",
     "storage/scoped.py": "what scoped means",
     "storage/part.py": "must_hold",
