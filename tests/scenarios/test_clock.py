@@ -134,6 +134,9 @@ async def test_sources_are_read_on_when_the_clock_was_set_back(desk: Opened) -> 
         passes(w, clock, -HOUR)
         read = len(made.site.calls)
         await w.until(lambda: len(made.site.calls) > read + 2)
+        async with w.app.store.read() as reader:
+            (status,) = await reader.sources()
+        assert (status.failures, status.last_error) == (0, "")
 
 
 async def test_a_burst_of_breaches_is_one_message(desk: Opened) -> None:

@@ -136,6 +136,7 @@ async def test_the_loop_wakes_for_new_work_and_for_what_comes_due(
     await until(lambda: len(job.ran) == 3)
     await engine.stop()
     await running
+    assert await rows(store, "state") == ["done"] * 3
 
 
 async def test_stopping_finishes_what_is_short(store: SqlStore) -> None:
@@ -337,8 +338,10 @@ async def test_another_desks_commit_wakes_this_one(postgres_url: str) -> None:
     here, there = await open_store(postgres_url, on_commit=woken.set), await open_store(postgres_url)
     await asyncio.wait_for(woken.wait(), 5)  # once when it begins to listen
     woken.clear()
+    assert await rows(here, "id") == []
     await put(there, Work("step"))
     await asyncio.wait_for(woken.wait(), 5)
+    assert len(await rows(here, "id")) == 1, "and what it was woken for is there"
     await here.close()
     await there.close()
 

@@ -344,6 +344,9 @@ async def test_an_answer_under_a_vanished_question_is_deleted_already(bench: Ben
 
     await bench.ozon.delete(mention, "0202-nothing")
 
+    assert len(bench.asked("/v1/question/answer/delete")) == 1
+    assert (await bench.ozon.look(mention)).mention is None
+
 
 async def test_an_answer_that_is_still_shown_is_not_called_deleted(bench: Bench) -> None:
     mention = await question(bench)
