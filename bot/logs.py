@@ -177,6 +177,11 @@ def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDic
     return {name: value.translate(_CONTROLS) if isinstance(value, str) else value for name, value in event.items()}
 
 
+def _writable(logger: WrappedLogger, method: str, line: Any) -> str:
+    """Half of a surrogate pair, which JSON lets in, can be encoded by no stream: it is shown as its number."""
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
 def _reason(logger: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> EventDict:
     """What a caller bound as `error` is worth its type too."""
     error = event.get("error")
@@ -199,10 +204,10 @@ SHARED: tuple[Processor, ...] = (
 
 def _rendering(stream: TextIO, json_lines: bool) -> tuple[Processor, ...]:
     if json_lines:
-        return redact, structlog.processors.JSONRenderer(ensure_ascii=False)
+        return redact, structlog.processors.JSONRenderer(ensure_ascii=False), _writable
     plain = structlog.dev.plain_traceback
     console = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", exception_formatter=plain)
-    return redact, _printable, console
+    return redact, _printable, console, _writable
 
 
 def setup_logs(

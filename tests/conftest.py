@@ -9,8 +9,9 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, make_url
@@ -42,6 +43,21 @@ def _grouped(session: pytest.Session) -> None:
     marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
     if session.config.getoption("loadgroup", default=False) and not all("@" in item.nodeid for item in marked):
         raise pytest.UsageError("pytest-xdist does not group the tests any more: see the versions in pyproject.toml")
+
+
+def encodable(value: Any) -> Any:
+    """A report's data with each half of a surrogate pair shown as its number."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {encodable(name): encodable(inner) for name, inner in value.items()}
+    return type(value)(map(encodable, value)) if isinstance(value, list | tuple) else value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A fuzzed text that a library logs as it came would end the worker, and with it the run: execnet sends UTF-8."""
+    return encodable((yield))
 
 
 async def _migrate(url: str) -> None:

@@ -84,6 +84,16 @@ def test_readable_text_on_a_terminal_that_foreign_text_cannot_steer(opened: Open
         json.loads(shown)
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_half_a_surrogate_pair_can_be_written_to_any_stream(opened: Open, as_json: bool) -> None:
+    stream = opened(as_json=as_json)
+    logging.getLogger("slack_bolt").warning("no listener for %s", "\ud800", extra={"said": ["\udfff"]})
+
+    shown = stream.getvalue().encode().decode()
+    assert "no listener for \\ud800" in shown
+    assert not as_json or lines(stream)[0]["said"] == ["\udfff"]
+
+
 def test_exceptions_are_told_with_their_place(opened: Open) -> None:
     stream = opened()
     try:
