@@ -136,7 +136,7 @@ async def bare(url: str) -> AsyncIterator[int]:
 
     async def take(request: web.Request) -> web.Response:
         items: list[Any] = json.loads(await request.read())
-        async with database.writing(0) as connection:
+        async with database.writer.begin() as connection:
             for item in items:
                 await connection.execute(insert(FLOOR).values(text=json.dumps(item)))
         return web.json_response({"accepted": len(items)})

@@ -74,7 +74,7 @@ async def _bot(url: str, sandbox: str) -> AsyncIterator[None]:
 
     @dispatcher.callback_query()
     async def press(query: CallbackQuery) -> None:
-        async with database.writing(0) as connection:
+        async with database.writer.begin() as connection:
             await connection.execute(insert(FLOOR).values(press=query.id))
         await query.answer("It is yours now")
 

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.engine import URL
@@ -52,6 +54,10 @@ POOL_TIMEOUT = 60
 """Seconds to wait for a connection of the pool; a transaction takes milliseconds."""
 
 CHANNEL = "replydesk_work"
+NOTIFY = text(f"NOTIFY {CHANNEL}")
+TOLD_AFTER = 0.005
+"""Seconds until the other replicas are told of work: all that comes within them at once, and not before the answer to a
+press is on its way."""
 
 
 class StoreBusy(Exception):
@@ -105,6 +111,8 @@ def connect_sqlite(url: URL, *, writing: bool) -> AsyncEngine:
 
 
 def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
+    """A connection that was cut off while nobody used it is found by a ping, of three statements, before it is read by;
+    by the first statement, and made anew, where it writes (`Database.writing`)."""
     how: dict[str, Any] = {} if writing else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return create_async_engine(
         url,
@@ -112,13 +120,21 @@ def connect_postgres(url: URL, *, writing: bool) -> AsyncEngine:
         pool_size=POOL,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
-        pool_pre_ping=True,
+        pool_pre_ping=not writing,
         execution_options=how,
         connect_args={
             "command_timeout": ANSWERED,
             "server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT)},
         },
     )
+
+
+class Begun(NamedTuple):
+    """A transaction: its moment by the store's clock, aware UTC, and the monotonic clock just before that was read."""
+
+    connection: AsyncConnection
+    now: datetime
+    began: float
 
 
 class FileLock:
@@ -175,20 +191,37 @@ class Database:
         self._reading = reading
 
     @asynccontextmanager
-    async def writing(self, prio: int) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, prio: int) -> AsyncIterator[Begun]:
         """A transaction, in its turn. Raises RuntimeError where the store was opened for reading."""
         if self._reading:
             raise RuntimeError("this store was opened for reading")
-        async with self._turns.turn(prio), self.writer.begin() as connection:
+        async with self._turns.turn(prio), self._begun() as begun:
             if not self.sqlite or prio != Prio.NOW:
-                yield connection
+                yield begun
                 return
-            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver: Any = (await begun.connection.get_raw_connection()).driver_connection
             driver.at_once = True
             try:
-                yield connection
+                yield begun
             finally:
                 driver.at_once = False
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[Begun]:
+        """Begun once more where the connection turns out to be lost: nothing was done on it yet, and with it the pool
+        gives up all that are as old."""
+        for last in (False, True):
+            answered = last
+            try:
+                async with self.writer.begin() as connection:
+                    began = time.monotonic()
+                    now = await self.now(connection)
+                    answered = True
+                    yield Begun(connection, now, began)
+                return
+            except DBAPIError as error:
+                if answered or not error.connection_invalidated:
+                    raise
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """Aware UTC. On PostgreSQL the server's clock, so that replicas agree about leases."""
@@ -200,9 +233,9 @@ class Database:
         return moment.astimezone(UTC)
 
     async def notify(self, connection: AsyncConnection) -> None:
-        """Wake the other replicas when this transaction commits."""
+        """Wake the replicas when this transaction commits."""
         if not self.sqlite:
-            await connection.execute(text(f"NOTIFY {CHANNEL}"))
+            await connection.execute(NOTIFY)
 
     async def close(self) -> None:
         await self.reader.dispose()
@@ -251,16 +284,35 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, 
             await connection.invalidate()
 
 
-async def listen(engine: AsyncEngine, heard: Callable[[], None], again: float = 1.0) -> None:
-    """Call `heard` for each notification, for ever; a lost connection is made anew after `again` seconds."""
+async def listen(engine: AsyncEngine, heard: Callable[[], None], news: asyncio.Event, again: float = 1.0) -> None:
+    """Call `heard` for each notification of another replica, and notify them when `news` is set, for ever; a lost
+    connection is made anew after `again` seconds."""
     while True:
         with suppress(DBAPIError, OSError):
             async with _session(engine) as (connection, lost):
                 driver: Any = (await connection.get_raw_connection()).driver_connection
-                await driver.add_listener(CHANNEL, lambda *_: heard())
+                driver.add_termination_listener(lambda _: news.set())
+                await driver.add_listener(CHANNEL, partial(_of_others, driver.get_server_pid(), heard))
                 heard()
-                await lost.wait()
+                while not lost.is_set():
+                    await _pass_on(connection, news)
         await asyncio.sleep(again)
+
+
+def _of_others(mine: int, heard: Callable[[], None], driver: Any, pid: int, *more: str) -> None:
+    if pid != mine:
+        heard()
+
+
+async def _pass_on(connection: AsyncConnection, news: asyncio.Event) -> None:
+    await news.wait()
+    await asyncio.sleep(TOLD_AFTER)
+    news.clear()
+    try:
+        await connection.execute(NOTIFY)
+    except BaseException:
+        news.set()
+        raise
 
 
 @asynccontextmanager

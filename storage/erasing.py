@@ -425,11 +425,7 @@ class _Beside(Database):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, reading=True)
-
-    @asynccontextmanager
-    async def writing(self, prio: int) -> AsyncIterator[AsyncConnection]:
-        async with self.writer.begin() as connection:
-            yield connection
+        self._reading = False
 
 
 @asynccontextmanager

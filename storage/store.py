@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -57,6 +56,7 @@ class SqlStore:
         self.on_saved: Callable[[Case | None, Case], None] = lambda before, after: None
         """Told of each changed case after its commit. For metrics."""
         self._listener: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
         self._alone: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
@@ -67,11 +67,10 @@ class SqlStore:
         Raises desk.errors.Retry where PostgreSQL gave this transaction up in favour of another.
         """
         try:
-            async with self.database.writing(prio) as connection:
-                began = time.monotonic()
-                unit = SqlUnit(connection, await self.database.now(connection), began, self._rules_of, scope=scope)
+            async with self.database.writing(prio) as (connection, now, began):
+                unit = SqlUnit(connection, now, began, self._rules_of, scope=scope)
                 yield unit
-                if unit.stirred:
+                if unit.stirred and self._listener is None:
                     await self.database.notify(connection)
         except DBAPIError as error:
             if crossed(error):
@@ -81,6 +80,7 @@ class SqlStore:
             self.on_saved(before, after)
         if unit.stirred:
             self._wake()
+            self._news.set()
 
     @asynccontextmanager
     async def read(self, scope: Scope | None = None) -> AsyncIterator[SqlReader]:
@@ -91,7 +91,7 @@ class SqlStore:
         """Call `wake` after each commit that added or hastened work, here or elsewhere; returns how to end it."""
         self._watchers.append(wake)
         if self._listener is None and not self.database.sqlite:
-            self._listener = asyncio.create_task(listen(self.database.reader, self._wake))
+            self._listener = asyncio.create_task(listen(self.database.reader, self._wake, self._news))
         return lambda: self._watchers.remove(wake)
 
     @asynccontextmanager

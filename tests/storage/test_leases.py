@@ -366,6 +366,61 @@ async def test_a_cut_connection_is_made_anew(postgres_url: str) -> None:
 
 
 @pytest.mark.integration
+async def test_a_transaction_begins_anew_on_a_connection_that_was_cut_off(postgres_url: str) -> None:
+    """No ping is sent before each: the pool's connections are found to be lost by the first statement of the next."""
+    store, other = await open_store(postgres_url), await open_store(postgres_url)
+    await asyncio.gather(*(put(store, Work("step")) for _ in range(4)))
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    async with other.write() as unit:
+        await unit.db.execute(text(others + "current_database()"))
+    await asyncio.gather(*(put(store, Work("step")) for _ in range(4)))
+    assert len(await rows(store, "id")) == 8
+    await store.close()
+    await other.close()
+
+
+@pytest.mark.integration
+async def test_one_that_is_cut_off_later_is_not_repeated(postgres_url: str) -> None:
+    store, other = await open_store(postgres_url), await open_store(postgres_url)
+    begun = 0
+
+    async def cut_off() -> None:
+        nonlocal begun
+        async with store.write() as unit:
+            begun += 1
+            async with other.write() as another:
+                cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                await another.db.execute(text(cut + " AND datname = current_database()"))
+            await unit.enqueue(Work("step"))
+
+    with pytest.raises(AWAY):
+        await cut_off()
+    assert begun == 1
+    assert await rows(store, "id") == []
+    await store.close()
+    await other.close()
+
+
+@pytest.mark.integration
+async def test_a_replica_is_not_told_of_its_own_work_and_of_many_rows_once(postgres_url: str) -> None:
+    own: list[int] = []
+    others: list[int] = []
+    here = await open_store(postgres_url, on_commit=lambda: own.append(1))
+    there = await open_store(postgres_url, on_commit=lambda: others.append(1))
+    await until(lambda: own and others)
+    own.clear()
+    others.clear()
+    for _ in range(5):
+        await put(here, Work("step"))
+    await until(lambda: others)
+    await asyncio.sleep(0.1)
+    assert len(own) == 5, "by each commit, and not once more by the database"
+    assert len(others) < 5
+    await here.close()
+    await there.close()
+
+
+@pytest.mark.integration
 async def test_a_statement_without_an_answer_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.database.ANSWERED", 0.2)
     store = await open_store(postgres_url)
@@ -395,6 +450,44 @@ async def test_of_two_changes_that_wait_for_each_other_one_is_to_be_repeated(pos
 
     assert sorted(await asyncio.gather(change(one.id, two.id), change(two.id, one.id))) == ["done", "repeat"]
     await store.close()
+
+
+@pytest.mark.integration
+async def test_a_claim_that_is_given_up_for_another_change_ends_no_engine(postgres_url: str) -> None:
+    """A failed call holds its room and then the row that waits to be merged into it; a claim takes them the other way
+    round."""
+    store, job = await open_store(postgres_url), Told()
+    await store.ensure_dest("room", 0.0)
+    await put(store, Work("step", dest="room"))
+    async with store.write(Prio.CARD) as unit:
+        await queue.hold_dest(unit, "room", 0.0)
+        running = asyncio.create_task((engine := an_engine(store, job)).run())
+        await asyncio.sleep(0.5)
+        await unit.db.execute(text("SELECT id FROM work FOR UPDATE"))
+    await until(lambda: job.ran or running.done())
+    assert not running.done(), "the whole desk would end with it"
+    await engine.stop()
+    await store.close()
+
+
+async def test_leases_that_are_not_renewed_for_another_change_are_renewed_at_the_next_turn(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+
+    async def crossing(unit: Any) -> int:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            raise Retry("two changes crossed each other", after=0)
+        return 0
+
+    monkeypatch.setattr(queue, "return_expired", crossing)
+    engine = an_engine(store, Told(), scale=0.01)
+    running = asyncio.create_task(engine.run())
+    await until(lambda: turns > 1 or running.done())
+    assert not running.done()
+    await engine.stop()
 
 
 @pytest.mark.integration

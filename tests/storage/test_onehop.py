@@ -75,11 +75,11 @@ async def test_statements_of_a_press_run_where_they_are_asked_for_and_no_others(
         plain(self, execute, sql, parameters)
 
     monkeypatch.setattr(Cursor, "_run", run)
-    async with database.writing(Prio.CARD) as opened:
+    async with database.writing(Prio.CARD) as (opened, *_):
         await opened.execute(text("CREATE TABLE things (id INTEGER)"))
-    async with database.writing(Prio.NOW) as opened:
+    async with database.writing(Prio.NOW) as (opened, *_):
         await opened.execute(text("INSERT INTO things VALUES (1)"))
-    async with database.writing(Prio.CARD) as opened:
+    async with database.writing(Prio.CARD) as (opened, *_):
         assert (await opened.execute(text("SELECT count(*) FROM things"))).scalar_one() == 1
     await database.close()
     assert {name: ran[name] for name in ("BEGIN", "CREATE", "INSERT", "SELECT")} == {
@@ -88,18 +88,18 @@ async def test_statements_of_a_press_run_where_they_are_asked_for_and_no_others(
 
 
 async def _twice(database: Database) -> None:
-    async with database.writing(Prio.NOW) as opened:
+    async with database.writing(Prio.NOW) as (opened, *_):
         for _ in range(2):
             await opened.execute(insert(THINGS).values(name="the same"))
 
 
 async def test_a_press_that_fails_leaves_nothing_behind(sqlite_url: str) -> None:
     database = Database(sqlite_url)
-    async with database.writing(Prio.CARD) as opened:
+    async with database.writing(Prio.CARD) as (opened, *_):
         await opened.run_sync(THINGS.metadata.create_all)
     for _ in range(2):
         with pytest.raises(IntegrityError):
             await _twice(database)
-    async with database.writing(Prio.NOW) as opened:
+    async with database.writing(Prio.NOW) as (opened, *_):
         assert (await opened.execute(select(THINGS))).all() == []
     await database.close()
