@@ -19,7 +19,7 @@ from collectors.pages import Item, Page, joined, newest_first
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, Refused
+from desk.errors import BadAnswer, DeskError, Gone, Refused
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -214,8 +214,11 @@ class AppStore:
         try:
             found = (await self._login.call(self._door.read, ask)).parse(OneReview)
         except Gone:
+            await self._app_is_there()
             return Look(None)
         replies, _ = _replies(found.included, searched=True)
+        if found.data.answered_by not in ("", *replies):
+            raise BadAnswer(f"{CARD.title}: names a response and does not bring it")
         seen = self._mention(found.data, replies)
         return Look(seen, seen.replies)
 
@@ -237,8 +240,9 @@ class AppStore:
     async def delete(self, mention: Mention, reply_id: str) -> None:
         try:
             await self._login.call(self._door.write, Ask("DELETE", self._address("customerReviewResponses", reply_id)))
-        except Gone:
-            return
+        except Gone as error:
+            if reply_id in {reply.external_id for reply in (await self.look(mention)).replies}:
+                raise Refused(error.reason) from error
 
     def same(self, ours: str, theirs: str) -> bool:
         return fold(ours) == fold(theirs)
@@ -261,6 +265,13 @@ class AppStore:
             return (await self.look(mention)).mention is None
         except DeskError:
             return False
+
+    async def _app_is_there(self) -> None:
+        """A 404 may be about the app, which the key may not see any more: then the list of its reviews says so too."""
+        try:
+            await self._list("")
+        except Gone as error:
+            raise Refused(error.reason) from error
 
     async def _list(self, mark: str) -> Page:
         params: dict[str, str | int] = {"sort": "-createdDate", "limit": PAGE, "include": "response"}

@@ -18,7 +18,7 @@ from collectors.login import OAUTH_CODES, said_by_oauth
 from collectors.pages import PAGES, Cursor, Item, Page, joined, newest_first
 from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import DeskError, Gone, NeedsLogin, Retry
+from desk.errors import DeskError, Gone, NeedsLogin, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -31,6 +31,8 @@ FEWEST = 2
 """Pages of one location in a poll, however many locations there are."""
 AT_MOST = 30.0
 """Seconds in which a poll begins with further locations; those left are the first of the next one."""
+PATIENCE = timedelta(minutes=15)
+"""A location that fails is told when it was not read for so long: three polls in a row, as of other sources."""
 OVERLAP = timedelta(hours=24)
 """Google checks reviews before it shows them; so late one may appear below those already seen."""
 
@@ -153,15 +155,22 @@ class Cursors(BaseModel):
 
 
 class Outcome(NamedTuple):
+    """`read_at`: when the location was last read, None for never."""
+
     location: str
     batch: Batch | None = None
     error: DeskError | None = None
+    read_at: datetime | None = None
 
-    @property
-    def note(self) -> str:
-        if self.error:
-            return f"location {self.location} was not read: {self.error}"
-        return self.batch.note if self.batch else ""
+    def note(self, now: datetime) -> str:
+        """Each outage has a time of its own in it: a note that reads as an earlier one is not told again."""
+        if self.error is None:
+            return self.batch.note if self.batch else ""
+        # Google answers 404 at times where nothing is missing.
+        if self.read_at and now - self.read_at < PATIENCE and isinstance(self.error, Retry | Gone):
+            return ""
+        since = f" since {self.read_at:%Y-%m-%d %H:%M} UTC" if self.read_at else ""
+        return f"location {self.location} was not read{since}: {self.error}"
 
 
 def said_by_google(body: Any) -> tuple[str, str]:
@@ -210,16 +219,17 @@ class GoogleBusiness:
         kept = {location: at for location, at in known.at.items() if location in self._locations}
         mentions = [mention for batch in batches.values() for mention in batch.mentions]
         after_this = Cursors(at={**kept, **fresh}).model_dump_json(exclude_defaults=True)
-        return Batch(mentions, after_this, joined([outcome.note for outcome in outcomes]))
+        return Batch(mentions, after_this, joined([outcome.note(self._now()) for outcome in outcomes]))
 
     async def look(self, mention: Mention) -> Look:
         ask = Ask("GET", self._address(mention))
+        location = mention.key.external_id.partition("/")[0]
         try:
             answer = await self._login.call(self._door.read, ask)
         except Gone:
+            await self._is_there(location)
             return Look(None)
         review = answer.parse(Review)
-        location = mention.key.external_id.partition("/")[0]
         return Look(self._mention(location, review), self._official(location, review))
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
@@ -233,8 +243,10 @@ class GoogleBusiness:
     async def delete(self, mention: Mention, reply_id: str) -> None:
         try:
             await self._login.call(self._door.write, Ask("DELETE", f"{self._address(mention)}/reply"))
-        except Gone:
-            return
+        except Gone as error:
+            # A 404 is not always true there.
+            if (await self.look(mention)).replies:
+                raise Refused(error.reason) from error
 
     def same(self, ours: str, theirs: str) -> bool:
         return fold(ours) == fold(theirs)
@@ -265,8 +277,15 @@ class GoogleBusiness:
         try:
             batch = await newest_first(resume, stored, since, now=self._now, overlap=OVERLAP, most=self._pages)
         except DeskError as error:
-            return Outcome(location, error=error)
+            return Outcome(location, error=error, read_at=at.polled if at else None)
         return Outcome(location, batch)
+
+    async def _is_there(self, location: str) -> None:
+        """A 404 may be about the location, when it went over to another account: its list says so too then."""
+        try:
+            await self._list(location, "")
+        except Gone as error:
+            raise Refused(error.reason) from error
 
     async def _list(self, location: str, page: str) -> Page:
         params: dict[str, str | int] = {

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
-from collectors.answers import refused
+from collectors.answers import Maker, later, refused
 from collectors.google_auth import ServiceAccount, service_login
 from collectors.http import Ask, Door, Now
 from collectors.links import link_to, only
@@ -54,6 +54,14 @@ VENDOR = "https://androidpublisher.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/androidpublisher"
 LINK = "https://play.google.com/store/apps/details?id={package}&reviewId={review}"
 SANDBOX_LINK = "{origin}/site/{package}#{review}"
+CODES: dict[str, Maker] = {
+    "applicationNotFound": refused,
+    # A quota that is used up comes with 403 here, as in Google's older APIs; nothing was done.
+    **dict.fromkeys(("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"), later),
+}
+MARKUP = "a|b|br|div|em|font|i|li|ol|p|s|small|span|strong|u|ul"
+NO_MARKUP = re.compile(rf"<(?!/?(?:{MARKUP})[\s/>])[a-z/!?][^<>]*>", re.IGNORECASE)
+"""What Google takes for a tag and strips, and people do not: <help@bank.kz>."""
 
 
 class Settings(SourceSettings):
@@ -164,7 +172,7 @@ class ReplyAnswer(BaseModel):
 def said_by_google(body: Any) -> tuple[str, str]:
     error = body["error"]
     details = error.get("errors") or [{}]
-    return error.get("message", ""), details[0].get("reason") or error.get("status", "")
+    return error.get("message") or "", details[0].get("reason") or error.get("status", "")
 
 
 def item(settings: Settings, url: str) -> str | None:
@@ -198,7 +206,7 @@ class GooglePlay:
         self._brand = brand
         self._source = source
         self._now = now
-        self._door = Door(http, CARD.title, now, said_by_google, {"applicationNotFound": refused})
+        self._door = Door(http, CARD.title, now, said_by_google, CODES)
         account = ServiceAccount.model_validate_json(settings.credentials.get_secret_value())
         login = Door(http, f"{CARD.title} login", now, said_by_oauth, OAUTH_CODES)
         self._login = service_login(account, SCOPE, login, now, CARD.title)
@@ -214,11 +222,16 @@ class GooglePlay:
         try:
             answer = await self._login.call(self._door.read, Ask("GET", self._address(mention)))
         except Gone:
+            await self._app_is_there()
             return Look(None)
         review = answer.parse(Review)
         return Look(self._mention(review), review.replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
+        if lost := NO_MARKUP.search(text):
+            raise Refused(
+                f"Google Play takes {lost[0][:50]} for markup and would leave it out; write it without < and >"
+            )
         ask = Ask("POST", f"{self._address(mention)}:reply", json={"replyText": text})
         result = (await self._login.call(self._door.write, ask)).parse(ReplyAnswer).result
         at = result.edited.at if result.edited else self._now()
@@ -235,6 +248,13 @@ class GooglePlay:
 
     async def close(self) -> None:
         """The HTTP client is shared and belongs to who opened it."""
+
+    async def _app_is_there(self) -> None:
+        """A 404 may be about the app, with the reason of a missing review (notFound): then the list says so too."""
+        try:
+            await self._list("")
+        except Gone as error:
+            raise Refused(error.reason) from error
 
     async def _list(self, page: str) -> Page:
         params: dict[str, str | int] = {"maxResults": PAGE, **({"token": page} if page else {})}

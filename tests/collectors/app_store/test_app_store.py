@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr, ValidationError
 
 from collectors.app_store import AppStore, Settings
-from desk.errors import Gone, NeedsLogin, Refused, Retry
+from desk.errors import BadAnswer, Gone, NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from tests.collectors.app_store.fake import APP, ISSUER, KEY_ID, Console, pem
 from tests.collectors.wire import NOW, Wire, answers
@@ -152,6 +152,36 @@ async def test_a_delete_apple_cannot_do_now_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused) as caught:
         await bench.store.delete(mention, posted.external_id)
     assert caught.value.code == "STATE_ERROR"
+
+
+async def test_a_response_that_still_stands_is_not_called_deleted(bench: Bench) -> None:
+    mention = await bench.mention()
+    posted = await bench.store.reply(mention, "Sorry", "k")
+    bench.wire.fails(answers(404, bench.console.error(404)), lambda r: r.method == "DELETE")
+
+    with pytest.raises(Refused, match="404"):
+        await bench.store.delete(mention, posted.external_id)
+
+
+async def test_an_app_that_is_not_found_makes_neither_review_nor_response_vanish(bench: Bench) -> None:
+    mention = await bench.mention()
+    posted = await bench.store.reply(mention, "Sorry", "k")
+    bench.wire.fails(answers(404, bench.console.error(404)))
+
+    with pytest.raises(Refused, match="404"):
+        await bench.store.look(mention)
+    with pytest.raises(Refused, match="404"):
+        await bench.store.delete(mention, posted.external_id)
+
+
+async def test_a_response_that_apple_names_and_does_not_bring_is_not_called_absent(bench: Bench) -> None:
+    mention = await bench.mention()
+    await bench.store.reply(mention, "A colleague's", "k")
+    body = {"data": bench.console.shown(mention.key.external_id), "links": {}}
+    bench.wire.fails(lambda _r, _s: httpx.Response(200, json=body))
+
+    with pytest.raises(BadAnswer, match="response"):
+        await bench.store.look(mention)
 
 
 async def test_an_edited_review_of_last_week_is_found_again(bench: Bench) -> None:

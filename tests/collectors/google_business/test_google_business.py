@@ -192,6 +192,35 @@ async def test_a_key_that_names_no_location_is_gone_without_asking(bench: Bench)
     assert len(bench.wire.seen) == asked
 
 
+async def test_a_place_that_is_not_found_makes_no_review_vanish(bench: Bench) -> None:
+    bench.profile.publish("x")
+    mention = await bench.mention()
+    bench.fails_at(PLACE, 404)
+
+    with pytest.raises(Refused, match="404"):
+        await bench.business.look(mention)
+
+
+async def test_a_reply_at_a_place_that_is_not_found_is_not_called_deleted(bench: Bench) -> None:
+    bench.profile.publish("x")
+    mention = await bench.mention()
+    posted = await bench.business.reply(mention, "Sorry", "k")
+    bench.fails_at(PLACE, 404)
+
+    with pytest.raises(Refused, match="404"):
+        await bench.business.delete(mention, posted.external_id)
+
+
+async def test_a_reply_that_still_stands_is_not_called_deleted(bench: Bench) -> None:
+    bench.profile.publish("x")
+    mention = await bench.mention()
+    posted = await bench.business.reply(mention, "Sorry", "k")
+    bench.wire.fails(answers(404, bench.profile.error(404)), lambda r: r.method == "DELETE")
+
+    with pytest.raises(Refused, match="404"):
+        await bench.business.delete(mention, posted.external_id)
+
+
 async def test_all_places_are_read_in_one_poll(bench: Bench) -> None:
     bench.with_three_places()
     numbers = {bench.profile.publish("x", place=place) for place in PLACES}
@@ -240,6 +269,41 @@ async def test_a_place_that_comes_back_goes_on_where_it_was(bench: Bench) -> Non
     bench.wire.heals()
 
     assert missed in ids(await bench.business.read(cursor, bench.time))
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_a_place_that_fails_once_is_nobodys_trouble_but_one_that_stays_behind_is(
+    bench: Bench, status: int
+) -> None:
+    bench.with_three_places()
+    cursor = (await bench.read()).cursor
+    bench.fails_at("333", status)
+    notes = []
+    for _ in range(3):
+        bench.time += timedelta(minutes=5)
+        batch = await bench.read(cursor)
+        cursor = batch.cursor
+        notes.append(batch.note)
+
+    assert notes[:2] == ["", ""]
+    assert "location 333 was not read since 2026-11-24 12:00 UTC" in notes[2]
+
+
+async def test_a_second_outage_of_a_place_is_told_in_other_words_than_the_first(bench: Bench) -> None:
+    """What reads as before is not told again."""
+    bench.with_three_places()
+    cursor = (await bench.read()).cursor
+    notes = []
+    for _ in range(2):
+        bench.time += timedelta(days=1)
+        bench.fails_at("333", 503)
+        batch = await bench.read(cursor)
+        notes.append(batch.note)
+        bench.wire.heals()
+        cursor = (await bench.read(batch.cursor)).cursor
+
+    assert all("location 333" in note for note in notes)
+    assert notes[0] != notes[1]
 
 
 async def test_a_place_that_always_failed_is_read_from_the_start(bench: Bench) -> None:

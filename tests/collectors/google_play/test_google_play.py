@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from collectors.google_play import GooglePlay, Settings
-from desk.errors import NeedsLogin, Refused
+from desk.errors import NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from tests.collectors.google_play.fake import PACKAGE, Console, credentials
 from tests.collectors.wire import NOW, Wire, answers
@@ -249,6 +249,65 @@ async def test_an_app_that_is_not_found_makes_no_review_vanish(bench: Bench) -> 
 
     with pytest.raises(Refused):
         await bench.play.look(mention)
+
+
+async def test_an_app_that_is_missed_in_the_words_for_a_review_makes_no_review_vanish(bench: Bench) -> None:
+    bench.console.publish("x")
+    (mention,) = (await bench.play.read(None, SINCE)).mentions
+    error = {"code": 404, "message": f"Package not found: {PACKAGE}.", "errors": [{"reason": "notFound"}]}
+    bench.wire.fails(answers(404, json.dumps({"error": error})), bench.console.is_api)
+
+    with pytest.raises(Refused, match="Package not found"):
+        await bench.play.look(mention)
+
+
+def usage_limit(reason: str) -> str:
+    errors = [{"message": "Quota exceeded", "domain": "usageLimits", "reason": reason}]
+    return json.dumps({"error": {"code": 403, "errors": errors, "status": "PERMISSION_DENIED"}})
+
+
+@pytest.mark.parametrize(
+    "reason", ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"]
+)
+async def test_a_quota_used_up_is_a_matter_of_waiting_though_google_calls_it_forbidden(
+    bench: Bench, reason: str
+) -> None:
+    bench.console.publish("x")
+    (mention,) = (await bench.play.read(None, SINCE)).mentions
+    bench.wire.fails(answers(403, usage_limit(reason)), bench.console.is_api)
+
+    with pytest.raises(Retry) as caught:
+        await bench.play.read(None, SINCE)
+    assert caught.value.rate_limited
+    with pytest.raises(Retry):
+        await bench.play.reply(mention, "Sorry", "k")
+
+
+async def test_an_error_without_words_is_not_told_as_none(bench: Bench) -> None:
+    bench.wire.fails(answers(500, '{"error": {"code": 500, "message": null}}'), bench.console.is_api)
+
+    with pytest.raises(Retry) as caught:
+        await bench.play.read(None, SINCE)
+    assert caught.value.reason.endswith("500 Internal Server Error")
+
+
+@pytest.mark.parametrize("text", ["Write to <help@bank.kz>!", "See <https://bank.kz/a>", "Ask for <Dostyk 5>, please"])
+async def test_words_that_google_would_take_for_a_tag_are_refused_and_not_lost(bench: Bench, text: str) -> None:
+    bench.console.publish("x")
+    (mention,) = (await bench.play.read(None, SINCE)).mentions
+
+    with pytest.raises(Refused, match="would leave it out"):
+        await bench.play.reply(mention, text, "k")
+    assert not [r for r in bench.wire.seen if bench.console.is_write(r)]
+
+
+@pytest.mark.parametrize("text", ["<b>Sorry</b>, <br/>fixed", "5 < 6 & 7 > 3", "<3", "From <5 to >7", "a<b"])
+async def test_markup_and_signs_of_less_and_more_may_go(bench: Bench, text: str) -> None:
+    bench.console.publish("x")
+    (mention,) = (await bench.play.read(None, SINCE)).mentions
+    await bench.play.reply(mention, text, "k")
+
+    assert [r for r in bench.wire.seen if bench.console.is_write(r)]
 
 
 @pytest.mark.parametrize(
