@@ -81,6 +81,7 @@ class Login:
         self._tokens = tokens
         self._lock = asyncio.Lock()
         self._pass: Pass | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def token(self, refused: str = "") -> str:
         """A token good for some minutes, other than `refused`. Raises NeedsLogin, Retry, BadAnswer."""
@@ -108,23 +109,43 @@ class Login:
         if self._tokens is None:
             self._pass = await self._renew(self._pass)
             return
-        async with self._tokens.alone(self._name):
-            await self._shared(self._tokens, refused)
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._alone(self._tokens, refused))
+        # To its end even where who asked gives up: a pair that is given and not kept ends the login for good.
+        await asyncio.shield(self._renewal)
+
+    async def _alone(self, tokens: Tokens, refused: str) -> None:
+        async with tokens.alone(self._name):
+            await self._shared(tokens, refused)
 
     async def _shared(self, tokens: Tokens, refused: str) -> None:
         """Another replica may have renewed it meanwhile. A new pair is kept before it is used: the old one is dead."""
-        kept = await tokens.get_token(self._name)
-        self._pass = Pass.model_validate(kept) if kept else None
-        if self._good(refused) is not None:
-            return
         try:
-            fresh = await self._renew(self._pass)
-        except NeedsLogin:
-            if self._pass is None:
-                raise
-            fresh = await self._renew(None)  # what the configuration holds may be newer
+            kept = await tokens.get_token(self._name)
+        except NeedsLogin as error:
+            fresh = await self._anew(error)
+        else:
+            self._pass = Pass.model_validate(kept) if kept else None
+            if self._good(refused) is not None:
+                return
+            fresh = await self._after(self._pass)
         await tokens.set_token(self._name, fresh.model_dump(mode="json"))
         self._pass = fresh
+
+    async def _after(self, last: Pass | None) -> Pass:
+        try:
+            return await self._renew(last)
+        except NeedsLogin:
+            if last is None:
+                raise
+            return await self._renew(None)  # what the configuration holds may be newer
+
+    async def _anew(self, unreadable: NeedsLogin) -> Pass:
+        """From the configuration, where what was kept cannot be read: kept with another secret_key."""
+        try:
+            return await self._renew(None)
+        except NeedsLogin:
+            raise unreadable from None
 
 
 def said_by_oauth(body: Mapping[str, str]) -> tuple[str, str]:

@@ -71,26 +71,26 @@ async def newest_first(
     mentions: list[Mention] = []
     notes: list[str] = []
     for _ in range(most):
-        shown = await _resumed(read, page)
+        asked, shown = await _resumed(read, page)
         notes.append(shown.note)
         mentions += [item.mention for item in shown.items if item.mention is not None and item.changed >= floor]
         # A change dated in the future must not carry the cursor past all that is still to come.
         top = max([top, *(min(item.changed, start) for item in shown.items)])
-        page = shown.next
+        page = "" if shown.next == asked else shown.next  # one that names itself leads nowhere, now and for ever
         if not page or (shown.items and all(item.changed < floor for item in shown.items)):
             return Batch(mentions, Cursor(until=top, polled=start, since=state.since).stored(), joined(notes))
     unfinished = state.model_copy(update={"polled": start, "page": page, "top": top})
     return Batch(mentions, unfinished.stored(), joined(notes))
 
 
-async def _resumed(read: Read, page: str) -> Page:
-    """That page; the newest one where its mark has grown too old."""
+async def _resumed(read: Read, page: str) -> tuple[str, Page]:
+    """That page with its mark; the newest one where the mark has grown too old."""
     try:
-        return await read(page)
+        return page, await read(page)
     except (Refused, Gone):
         if not page:
             raise
-        return await read("")
+        return "", await read("")
 
 
 def joined(notes: Sequence[str]) -> str:

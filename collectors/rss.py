@@ -41,6 +41,10 @@ CARD = PlatformCard(
 QUOTE = 1_000
 """Characters of an article that are kept (western.md §15: title, link, short quote)."""
 ENTRIES = 2_000
+REMEMBERED = 500
+"""Items that a feed does not show any more: one that was cut or empty for once shows them again."""
+LONGEST_ID = 2_000
+"""Bytes; PostgreSQL takes no key of more than 2,704, and would refuse all that came with it."""
 NOT_MODIFIED = 304
 TRACKING = ("utm_", "fbclid", "gclid", "yclid", "ysclid")
 
@@ -51,8 +55,10 @@ class Settings(SourceSettings):
 
 
 class Cursor(BaseModel):
-    """Validators of the last answer, and fingerprints of its items by id: new and changed ones are reported."""
+    """Validators of the last answer, and fingerprints of items by id: new and changed ones are reported. `feed`: the
+    account it is of; another feed in its place begins anew."""
 
+    feed: str = ""
     etag: str = ""
     modified: str = ""
     seen: dict[str, str] = {}
@@ -74,16 +80,22 @@ class Rss(NoReply):
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         last = Cursor.model_validate_json(cursor) if cursor else Cursor()
+        if last.feed not in ("", self.account):
+            cursor, last = None, Cursor()
         answer = await self._door.read(Ask("GET", self._settings.url, headers=_conditions(last)))
         if answer.status == NOT_MODIFIED:
             return Batch([], cursor or "")
         mentions = await asyncio.to_thread(self._parse, answer)
         fresh = [m for m in mentions if last.seen.get(_short(m.key.external_id)) != _short(m.fingerprint)]
-        if cursor is None:
+        if not cursor:
             fresh = [m for m in fresh if m.published_at is None or m.published_at >= since]
-        seen = {_short(m.key.external_id): _short(m.fingerprint) for m in mentions}
-        etag, modified = _ascii(answer, "etag"), _ascii(answer, "last-modified")
-        return Batch(fresh, Cursor(etag=etag, modified=modified, seen=seen).model_dump_json(exclude_defaults=True))
+        after = Cursor(
+            feed=self.account,
+            etag=_ascii(answer, "etag"),
+            modified=_ascii(answer, "last-modified"),
+            seen=_remembered(last.seen, {_short(m.key.external_id): _short(m.fingerprint) for m in mentions}),
+        )
+        return Batch(fresh, after.model_dump_json(exclude_defaults=True))
 
     def _parse(self, answer: Answer) -> list[Mention]:
         kind = answer.headers.get("content-type", "")
@@ -147,11 +159,19 @@ def _untracked(query: str) -> str:
 
 def _identity(entry: Any, link: str, title: str) -> str:
     if entry.get("id"):
-        return tidy(str(entry["id"]))
+        return _bounded(tidy(str(entry["id"])))
     if link:
         parts = urlsplit(link)
-        return parts._replace(scheme="https", netloc=parts.netloc.lower(), fragment="").geturl()
-    return hashlib.sha256(f"{title}\x1f{entry.get('published', '')}".encode()).hexdigest()[:32]
+        return _bounded(parts._replace(scheme="https", netloc=parts.netloc.lower(), fragment="").geturl())
+    return _hashed(f"{title}\x1f{entry.get('published', '')}")
+
+
+def _bounded(number: str) -> str:
+    return number if len(number.encode()) <= LONGEST_ID else _hashed(number)
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _words(entry: Any, name: str, html: bool = False) -> str:
@@ -184,6 +204,11 @@ def _utc(parsed: struct_time) -> datetime | None:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _remembered(before: dict[str, str], shown: dict[str, str]) -> dict[str, str]:
+    rest = [(number, said) for number, said in before.items() if number not in shown]
+    return {**dict(rest[-REMEMBERED:]), **shown}
 
 
 def _conditions(last: Cursor) -> dict[str, str]:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -126,7 +127,7 @@ class Lenient(BaseModel):
 
 
 class PushedAuthor(Lenient):
-    id: Text = ""
+    id: Annotated[Text, Field(max_length=500)] = ""
     name: Text = ""
     url: Link = ""
     followers: Count | None = None
@@ -158,7 +159,7 @@ class Pushed(Lenient):
     place: Place | None = None
     item: Text = ""
     media: list[Link] | None = None
-    deleted: bool = False
+    deleted: bool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Pushed:
@@ -196,10 +197,13 @@ def _verify(body: bytes, headers: Mapping[str, str], secret: str, now: datetime)
         raise BadSignature("webhook-timestamp is more than 5 minutes from now")
     # The library's verify() reads the wall clock; its sign() is the same code and leaves the clock to us.
     try:
-        expected = Webhook(secret).sign(given["webhook-id"], at, body.decode())
+        expected = Webhook(secret).sign(given["webhook-id"], at, body.decode()).encode()
+        fits = any(hmac.compare_digest(expected, one.encode()) for one in signatures.split())
     except UnicodeDecodeError:
         raise NothingUsable("the body is not UTF-8") from None
-    if not any(hmac.compare_digest(expected.encode(), one.encode()) for one in signatures.split()):
+    except UnicodeEncodeError:  # bytes of a header that are no text
+        fits = False
+    if not fits:
         raise BadSignature("no signature fits")
 
 
@@ -207,9 +211,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    """No database takes another."""
+    number = float(digits)
+    return number if math.isfinite(number) else _no_constant(digits)
+
+
 def _items(body: bytes) -> list[Any]:
     try:
-        data = json.loads(body, parse_constant=_no_constant)
+        data = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise NothingUsable("the body is not JSON") from None
     items = data if isinstance(data, list) else [data]
@@ -238,7 +248,7 @@ def _mention(pushed: Pushed, raw: dict[str, Any], brand: str, source_key: str) -
         media=tuple(pushed.media or ()),
         parent_id=parent.id,
         parent_url=parent.url,
-        deleted=pushed.deleted,
+        deleted=bool(pushed.deleted),
         raw=scrubbed(raw),
     )
 

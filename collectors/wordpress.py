@@ -7,7 +7,7 @@ import hashlib
 import html
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
@@ -47,7 +47,9 @@ CARD = PlatformCard(
 PAGE = 100
 PAGES = 10
 OVERLAP = timedelta(hours=48)
-"""A comment approved late keeps the date it was written at; so far back each poll looks for such."""
+"""A comment approved late keeps the date it was written at; so far back each poll looks for such. An account that
+moderates sees what waits, however long it does."""
+SECOND = timedelta(seconds=1)
 KNOWN = 300
 CHECKED = 20
 UNSEEN = {"trash", "spam"}
@@ -114,13 +116,22 @@ class Me(BaseModel):
 
 
 class Cursor(BaseModel):
-    """Newest date seen, where an unfinished sweep goes on, and fingerprints of recent comments by id."""
+    """Newest date seen, where an unfinished sweep goes on, and fingerprints of recent comments by id, "" of those that
+    wait for moderators."""
 
     model_config = ConfigDict(frozen=True)
 
     until: AwareDatetime
     resume: AwareDatetime | None = None
     known: dict[int, str] = {}
+
+
+class Listed(NamedTuple):
+    """One page; `note`: what was unreadable; `last`: none follows."""
+
+    comments: list[Comment]
+    note: str
+    last: bool
 
 
 def said_by_wordpress(body: Any) -> tuple[str, str]:
@@ -159,7 +170,8 @@ class WordPress:
         state = last or Cursor(until=since)
         after = state.resume or (state.until - OVERLAP if last else since)
         swept, finished, note = await self._sweep(after)
-        kept, lost = await self._recheck(set(state.known) - {c.id for c in swept})
+        waiting = await self._waiting(me) if me.moderates else set()
+        kept, lost = await self._recheck(set(state.known) - {c.id for c in swept} - waiting)
         comments = {c.id: c for c in [*kept, *swept] if c.author != me.id}
         mentions = [self._mention(c) for c in comments.values()]
         fresh = [m for m in mentions if state.known.get(int(m.key.external_id)) != _short(m.fingerprint)]
@@ -167,10 +179,10 @@ class WordPress:
         known = {int(m.key.external_id): _short(m.fingerprint) for m in mentions}
         after_this = Cursor(
             until=max([state.until, *dates]),
-            resume=None if finished else max(dates, default=after),
-            known=_recent({**state.known, **known}, lost),
+            resume=None if finished else _resume(dates, after),
+            known=_recent({**dict.fromkeys(waiting, ""), **state.known, **known}, lost),
         )
-        gone_now = [self._deleted(number) for number in sorted(lost)]
+        gone_now = [self._deleted(number) for number in sorted(lost) if state.known[number]]
         return Batch(fresh + gone_now, after_this.model_dump_json(exclude_defaults=True), note)
 
     async def look(self, mention: Mention) -> Look:
@@ -196,7 +208,8 @@ class WordPress:
 
     async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
         ask = self._ask("PUT", f"comments/{int(reply_id)}", json={"content": _escaped(text)})
-        return self._posted((await self._door.write(ask)).parse(Comment))
+        # Its date stays that of the first text.
+        return self._posted((await self._door.write(ask)).parse(Comment))._replace(at=self._now())
 
     async def delete(self, mention: Mention, reply_id: str) -> None:
         try:
@@ -242,31 +255,46 @@ class WordPress:
             "orderby": "date_gmt",
             "order": "asc",
             "per_page": PAGE,
-            **({"post": ",".join(map(str, self._posts))} if self._posts else {}),
+            **self._of_posts,
         }
         found: list[Comment] = []
         notes: list[str] = []
         for page in range(1, PAGES + 1):
-            comments, note, whole = await self._list({**params, "page": page})
-            found += comments
-            notes += [note] if note else []
-            if whole < PAGE:
+            listed = await self._list({**params, "page": page})
+            found += listed.comments
+            notes += [listed.note] if listed.note else []
+            if listed.last:
                 return found, True, "; ".join(notes)
         return found, False, "; ".join(notes)
 
-    async def _list(self, params: dict[str, str | int], searched: bool = False) -> tuple[list[Comment], str, int]:
+    @property
+    def _of_posts(self) -> dict[str, str | int]:
+        return {"post": ",".join(map(str, self._posts))} if self._posts else {}
+
+    async def _waiting(self, me: Me) -> set[int]:
+        """The newest comments of others that wait for moderators; none where the site keeps them from the account."""
+        params: dict[str, str | int] = {"status": "hold", "orderby": "date_gmt", "order": "desc", "per_page": PAGE}
+        try:
+            listed = await self._list({**params, **self._of_posts})
+        except Refused:
+            return set()
+        return {c.id for c in listed.comments if c.author != me.id}
+
+    async def _list(self, params: dict[str, str | int], searched: bool = False) -> Listed:
         answer = await self._door.read(self._ask("GET", "comments", params))
         raw = answer.parse(list[Any])
         comments, note = readable(raw, Comment, CARD.title, searched=searched)
-        return comments, note, len(raw)
+        # What the account may not see is counted into a page and then left out of it: a short one need not be the last.
+        pages = answer.headers.get("x-wp-totalpages", "")
+        more = len(raw) >= PAGE or (pages.isdecimal() and int(params.get("page", 1)) < int(pages))
+        return Listed(comments, note, not more)
 
     async def _recheck(self, ids: Iterable[int]) -> tuple[list[Comment], set[int]]:
         """Recent comments read again: those that stand, and the ids of those that do not any more."""
         standing: list[Comment] = []
         asked = sorted(ids)
         for some in _chunks(asked, PAGE):
-            comments, _, _ = await self._list({"include": ",".join(map(str, some)), "per_page": PAGE})
-            standing += comments
+            standing += (await self._list({"include": ",".join(map(str, some)), "per_page": PAGE})).comments
         missing = set(asked) - {c.id for c in standing}
         return standing, {number for number in sorted(missing)[:CHECKED] if await self._is_gone(number)}
 
@@ -290,9 +318,15 @@ class WordPress:
     async def _answers(self, parent: int, me: Me) -> list[Comment]:
         params: dict[str, str | int] = {"parent": parent, "orderby": "date_gmt", "order": "asc", "per_page": PAGE}
         if me.moderates:
-            params |= {"author": me.id, "status": "all", "context": "edit"}
-        comments, _, _ = await self._list(params, searched=True)
-        return [c for c in comments if c.author == me.id]
+            # Its "all" is without the bin and without spam: a reply that moderators put there would be missing.
+            params |= {"author": me.id, "status": "any", "context": "edit"}
+        found: list[Comment] = []
+        for page in range(1, PAGES + 1):
+            listed = await self._list({**params, "page": page}, searched=True)
+            found += [c for c in listed.comments if c.author == me.id]
+            if listed.last:
+                return found
+        raise BadAnswer(f"{CARD.title}: under the comment stand more answers than the desk reads")
 
     async def _withdraw(self, mention: Mention, made: Comment) -> NoReturn:
         """Takes back a reply that the site hung elsewhere than under the mention."""
@@ -345,6 +379,12 @@ def _comparable(text: str) -> str:
 
 def _short(fingerprint: str) -> str:
     return hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+
+
+def _resume(dates: list[datetime], after: datetime) -> datetime:
+    """WordPress leaves out the second that `after` names: the last one's is read again, unless that leads nowhere."""
+    newest = max(dates, default=after)
+    return max(newest - SECOND, min(newest, after + SECOND))
 
 
 def _recent(known: dict[int, str], lost: set[int]) -> dict[int, str]:

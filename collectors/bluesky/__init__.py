@@ -17,11 +17,12 @@ from collectors.graphemes import graphemes
 from collectors.http import Now, in_time, writing_begins_by
 from collectors.links import link_to
 from collectors.login import Tokens
+from collectors.pages import Cursor as Newest
 from collectors.pages import Item, Page, Read, joined, newest_first
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import Gone, Refused
+from desk.errors import Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -120,7 +121,7 @@ class Bluesky:
         last = Cursor.model_validate_json(cursor) if cursor else Cursor()
         await self._calls.me()
         told = await self._news(self._notifications, last.notifications, since)
-        found = await self._news(self._search, last.search, since) if self._settings.query else Batch([], "")
+        found = await self._searched(last.search, since) if self._settings.query else Batch([], "")
         mentions = {mention.key: mention for mention in (*told.mentions, *found.mentions)}
         after = Cursor(notifications=told.cursor, search=found.cursor or None)
         note = joined([told.note, found.note])
@@ -166,6 +167,15 @@ class Bluesky:
 
     async def close(self) -> None:
         """The HTTP client is shared and belongs to who opened it."""
+
+    async def _searched(self, cursor: str | None, since: datetime) -> Batch:
+        """What the search brings. One that fails hides no notification, and begins again at the newest: the page where
+        it was may be the one it fails on."""
+        try:
+            return await self._news(self._search, cursor, since)
+        except (Refused, Gone, Retry) as error:
+            anew = Newest.of(cursor, since).model_copy(update={"page": ""})
+            return Batch([], anew.stored(), f"search: {error.reason}")
 
     async def _news(self, read: Read, cursor: str | None, since: datetime) -> Batch:
         return await newest_first(read, cursor, since, now=self._now, overlap=OVERLAP)

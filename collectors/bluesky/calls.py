@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NAME, TITLE = "bluesky", "Bluesky"
 VENDOR = "https://bsky.social"
+REST = timedelta(minutes=30)
+"""Between two logins after a refused one: refused ones count too, and a day has 300 (western.md §12)."""
 
 CODES: dict[str, Maker] = {
     **dict.fromkeys(("ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired"), needs_login),
@@ -57,6 +60,8 @@ class Calls:
         name = f"{NAME}:{urlsplit(self._base).netloc}:{handle}"
         self._login = Login(self._renew, now, TITLE, name=name, tokens=tokens)
         self._me = ""
+        self._refused = ""
+        self._refused_at: datetime | None = None
 
     async def read(self, method: str, params: Mapping[str, Any] | None = None) -> Answer:
         return await self._login.call(self._door.read, self._ask(method, params))
@@ -91,8 +96,17 @@ class Calls:
                 return await self._session(ask.signed(f"Bearer {refresh}"))
             except NeedsLogin:
                 pass
+        return await self._begin()
+
+    async def _begin(self) -> Pass:
+        if self._refused_at is not None and self._now() < self._refused_at + REST:
+            raise NeedsLogin(self._refused)
         said = {"identifier": self._handle, "password": self._password.get_secret_value()}
-        return await self._session(self._ask("com.atproto.server.createSession", json=said))
+        try:
+            return await self._session(self._ask("com.atproto.server.createSession", json=said))
+        except NeedsLogin as error:
+            self._refused, self._refused_at = error.reason, self._now()
+            raise
 
     async def _session(self, ask: Ask) -> Pass:
         try:

@@ -8,14 +8,19 @@ from typing import Any
 
 from collectors.bluesky.shapes import Profile
 
-LINK = re.compile(r"""https?://[^\s<>"«»“”]*[^\s<>"«»“”.,;:!?'’…()\[\]]""")
+BRACKETS = r"""\([^\s<>"«»“”()]*\)"""
+"""A pair of them belongs to the address: https://example.test/Bank_(Almaty)."""
+LINK = re.compile(rf"""https?://(?:{BRACKETS}|(?!{BRACKETS})[^\s<>"«»“”])*(?:{BRACKETS}|[^\s<>"«»“”.,;:!?'’…()\[\]])""")
 NAME = re.compile(r"(?<![\w@./])@((?:[a-z0-9][a-z0-9-]*\.)+[a-z][a-z0-9-]*)", re.IGNORECASE | re.ASCII)
 
 
 async def facets(text: str, author: Profile, did_of: Callable[[str], Awaitable[str]]) -> list[dict[str, Any]]:
     """`author`: of the post that is answered. `did_of`: a handle's DID, "" for none."""
-    found = [_facet(text, link, "link", uri=link[0]) for link in LINK.finditer(text)]
+    links = list(LINK.finditer(text))
+    found = [_facet(text, link, "link", uri=link[0]) for link in links]
     for name in NAME.finditer(text):
+        if any(link.start() <= name.start() < link.end() for link in links):
+            continue
         handle = name[1].lower()
         did = author.did if handle == author.handle.lower() else await did_of(handle)
         found += [_facet(text, name, "mention", did=did)] if did else []

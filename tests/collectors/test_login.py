@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,44 @@ async def test_a_pair_is_kept_before_it_is_used(store: SqlStore, monkeypatch: py
     assert await store.get_token("login:acme") is None
     with pytest.raises(NeedsLogin):
         await ours.token()  # the vendor gave it, nobody has it: a person signs in again
+
+
+async def test_a_pair_that_was_given_is_kept_even_where_nobody_waits_for_it_any_more(store: SqlStore) -> None:
+    vendor, given, go = Vendor(), asyncio.Event(), asyncio.Event()
+
+    async def slow(last: Pass | None) -> Pass:
+        fresh = await vendor.renew(last)
+        given.set()
+        await go.wait()
+        return fresh
+
+    ours = Login(slow, now, "Site", name="acme", tokens=store)
+    asked = asyncio.create_task(ours.token())
+    await given.wait()
+    asked.cancel()  # the time for a call is over
+    with suppress(asyncio.CancelledError):
+        await asked
+    go.set()
+
+    assert await ours.token() == "t1"
+    assert await login(vendor, store).token() == "t1"
+    assert vendor.given == 1
+
+
+async def test_what_was_kept_with_another_secret_key_is_begun_anew_from_the_configuration(new_store: NewStore) -> None:
+    url, vendor = await new_store(), Vendor()
+    before = await open_store(url, secret_key="k")
+    await login(vendor, before).token()
+    await before.close()
+    after = await open_store(url, secret_key="another")
+    with pytest.raises(NeedsLogin, match="secret_key"):
+        await login(vendor, after).token()
+    vendor.configured = vendor.newest  # a person signed in again
+
+    assert await login(vendor, after).token() == "t2"
+    assert await login(vendor, after).token() == "t2"
+    assert vendor.given == 2
+    await after.close()
 
 
 async def test_a_new_refresh_token_in_the_configuration_counts_where_the_kept_one_is_dead(store: SqlStore) -> None:

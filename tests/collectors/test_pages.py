@@ -101,6 +101,23 @@ async def test_a_mark_that_grew_too_old_means_the_newest_page() -> None:
     assert found == {"0", "1", "2"}
 
 
+async def test_a_page_that_names_itself_as_the_next_is_the_last_one() -> None:
+    site = Site(size=3)
+    site.items = [item(n, NOW - timedelta(minutes=n)) for n in range(9)]
+    read = site.read
+
+    async def stuck(page: str) -> Page:
+        shown = await read(page)
+        return shown._replace(next=page) if page == "6" else shown
+
+    site.read = stuck  # type: ignore[method-assign]
+    _, cursor = await site.poll(None)
+    site.items.append(item(9, NOW))
+    found, _ = await site.poll(cursor)
+
+    assert "9" in found
+
+
 async def test_a_newest_page_that_is_refused_is_refused() -> None:
     site = Site()
     site.forgetful = True

@@ -127,6 +127,40 @@ async def test_a_search_added_later_begins_where_the_first_poll_would(bench: Ben
     assert [m.key.external_id for m in mentions] == [old]
 
 
+async def test_a_search_that_fails_hides_no_notification_and_keeps_its_beginning(bench: Bench) -> None:
+    found = bench.server.publish("brand was bad", NOW - timedelta(days=5))
+    bench.server.untold = {found}
+    told = bench.server.publish("you are slow")
+    sky = bench.connected(query="brand")
+    for status, name in ((400, "BadQueryString"), (502, "UpstreamFailure"), (429, "RateLimitExceeded")):
+        body = bench.server.error(status, name)
+        bench.wire.fails(answers(status, body), lambda r: r.url.path.endswith("searchPosts"))
+        batch = await sky.read(None, SINCE)
+        bench.wire.heals()
+        assert [m.key.external_id for m in batch.mentions] == [told]
+        assert batch.note
+        bench.time = NOW + timedelta(days=4)
+        later = await sky.read(batch.cursor, SINCE + timedelta(days=4))
+        bench.time = NOW
+        assert found in [m.key.external_id for m in later.mentions]
+
+
+async def test_a_search_that_cannot_be_paged_on_begins_anew(bench: Bench) -> None:
+    """It counts pages, and shows no more than some thousands of posts."""
+    bench.server.page = 1
+    for minutes in range(15):
+        bench.server.untold.add(bench.server.publish(f"brand {minutes}", NOW - timedelta(minutes=minutes)))
+    sky = bench.connected(query="brand")
+    cursor = (await sky.read(None, SINCE)).cursor
+    broken = answers(500, bench.server.error(500, "InternalServerError"))
+    bench.wire.fails(broken, lambda r: r.url.params.get("cursor") == "10")
+    cursor = (await sky.read(cursor, SINCE)).cursor
+    fresh = bench.server.publish("brand again", NOW)
+    bench.server.untold.add(fresh)
+
+    assert fresh in [m.key.external_id for m in (await sky.read(cursor, SINCE)).mentions]
+
+
 async def test_a_long_list_is_read_over_several_polls_and_loses_nothing(bench: Bench) -> None:
     bench.server.page = 1
     wanted = {bench.server.publish("x", NOW - timedelta(hours=hours)) for hours in range(25)}
@@ -179,6 +213,10 @@ async def linked(bench: Bench, text: str) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
+async def link_in(bench: Bench, text: str) -> list[str]:
+    return [words for words, _ in await linked(bench, text)]
+
+
 LINK = "app.bsky.richtext.facet#link"
 MENTION = "app.bsky.richtext.facet#mention"
 
@@ -202,6 +240,26 @@ async def test_a_link_ends_before_the_signs_of_the_sentence(bench: Bench, around
     address = "https://example.test/a_b"
 
     assert [text for text, _ in await linked(bench, around.format(address))] == [address]
+
+
+WITH_BRACKETS = [
+    ("https://example.test/wiki/Банк_(Алматы)", "https://example.test/wiki/Банк_(Алматы)"),
+    ("(see https://example.test/wiki/Bank_(Almaty).)", "https://example.test/wiki/Bank_(Almaty)"),
+    ("https://example.test/(a)/b, and so on", "https://example.test/(a)/b"),
+    ("https://example.test/a)(b", "https://example.test/a)(b"),
+    ("https://example.test/(((((((((((((((((((((((((((((((", "https://example.test/"),
+]
+
+
+@pytest.mark.parametrize(("text", "address"), WITH_BRACKETS)
+async def test_brackets_that_belong_to_an_address_stay_in_its_link(bench: Bench, text: str, address: str) -> None:
+    assert await link_in(bench, text) == [address]
+
+
+async def test_a_name_inside_an_address_is_no_second_link_over_it(bench: Bench) -> None:
+    address = "https://example.test/?to=@aigul.example.test"
+
+    assert await link_in(bench, address) == [address]
 
 
 async def test_a_repeated_reply_is_the_same_record(bench: Bench) -> None:
@@ -359,6 +417,32 @@ async def test_a_login_that_is_refused_needs_a_person_and_quotes_no_password(
     with pytest.raises(NeedsLogin, match=name) as caught:
         await bench.sky.read(None, SINCE)
     assert PASSWORD not in str(caught.value)
+
+
+async def test_a_wrong_password_does_not_use_up_the_days_logins(bench: Bench) -> None:
+    """Or the right one would be kept waiting until the day is over."""
+    await bench.sky.read(None, SINCE)
+    bench.server.access = bench.server.refresh = "ended"
+    wrong = bench.connected(app_password=SecretStr("wrong"))
+    asked = bench.calls("createSession")
+    for _ in range(24 * 20):
+        bench.time += timedelta(minutes=3)
+        with pytest.raises(NeedsLogin, match="AuthenticationRequired"):
+            await wrong.read(None, SINCE)
+
+    assert bench.calls("createSession") - asked <= 50
+    assert (await bench.connected().read(None, SINCE)).mentions == []
+
+
+async def test_a_login_that_works_again_is_found_by_itself(bench: Bench) -> None:
+    body = bench.server.error(400, "AccountDeactivated")
+    bench.wire.fails(answers(400, body), lambda r: not bench.server.is_api(r))
+    with pytest.raises(NeedsLogin):
+        await bench.sky.read(None, SINCE)
+    bench.wire.heals()
+    bench.time += timedelta(minutes=30)
+
+    await bench.sky.read(None, SINCE)
 
 
 async def test_too_many_logins_name_the_time_to_wait_for(bench: Bench) -> None:

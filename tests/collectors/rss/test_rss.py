@@ -97,6 +97,57 @@ async def test_only_new_and_changed_items_are_reported(bench: Bench) -> None:
     assert [m.title for m in mentions] == ["changed", "three"]
 
 
+async def test_a_feed_that_was_empty_for_once_does_not_make_old_items_news(bench: Bench) -> None:
+    item = "<item><guid>{0}</guid><title>{0}</title><pubDate>Fri, 20 Nov 2020 08:15:00 GMT</pubDate></item>"
+    items = [item.format(n) for n in range(50)]
+    bench.body = rss(*items).encode()
+    first = await bench.feed.read(None, SINCE)
+    bench.body = rss().encode()
+    empty = await bench.feed.read(first.cursor, SINCE)
+    bench.body = rss(*items).encode()
+    again = await bench.feed.read(empty.cursor, SINCE)
+
+    assert first.mentions == again.mentions == []
+
+
+async def test_what_was_seen_is_remembered_in_a_small_cursor(bench: Bench) -> None:
+    item = "<item><guid>{0}</guid><title>{0}</title></item>"
+    cursor: str | None = None
+    for day in range(100):
+        bench.body = rss(*(item.format(day * 20 + n) for n in range(40))).encode()
+        cursor = (await bench.feed.read(cursor, SINCE)).cursor
+
+    assert cursor is not None
+    assert len(cursor) < 30_000
+
+
+async def test_a_feed_that_took_anothers_place_is_read_from_its_beginning(bench: Bench) -> None:
+    """Its old items are no news, and its validators are its own."""
+    item = "<item><guid>{0}</guid><title>{0}</title><pubDate>{1}</pubDate></item>"
+    bench.body, bench.etag = rss(item.format(1, "Mon, 23 Nov 2026 08:15:00 GMT")).encode(), '"v1"'
+    cursor = (await bench.feed.read(None, SINCE)).cursor
+    old, new = "Fri, 20 Nov 2020 08:15:00 GMT", "Sun, 22 Nov 2026 08:15:00 GMT"
+    bench.body = rss(item.format("old", old), item.format("new", new)).encode()
+    wire = Wire(bench.serve)
+    async with wire.client() as shared:
+        other = Rss(Settings(url="https://other.test/feed"), "bank", "bank-rss", shared, now)
+        mentions = (await other.read(cursor, SINCE)).mentions
+
+    assert [m.title for m in mentions] == ["new"]
+    assert not {"If-None-Match", "If-Modified-Since"} & {name.title() for name in wire.seen[0].headers}
+
+
+@pytest.mark.parametrize("where", ["<guid>{}</guid>", "<link>{}</link>"])
+async def test_an_endless_id_is_kept_short_and_apart_from_others(bench: Bench, where: str) -> None:
+    """PostgreSQL takes no key longer than 2,704 bytes, and refuses the whole poll for one."""
+    ids = [f"https://news.test/{'a' * 5000}{n}" for n in range(2)]
+    bench.body = rss(*(f"<item>{where.format(long)}<title>t</title></item>" for long in ids)).encode()
+    found = {m.key.external_id for m in await bench.read()}
+
+    assert len(found) == 2
+    assert all(len(one) <= 2_000 for one in found)
+
+
 async def test_russian_in_windows_1251_is_read(bench: Bench) -> None:
     head = "<?xml version='1.0' encoding='windows-1251'?>"
     bench.body = rss("<item><guid>1</guid><title>Жалоба</title></item>", head=head).encode("windows-1251")

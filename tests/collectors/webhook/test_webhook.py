@@ -83,6 +83,7 @@ def test_good_items_of_a_list_are_taken_and_bad_ones_named_by_place() -> None:
         {"id": 1, "text": "number as id", "unknown": {"deep": [1]}},
         {"id": "1", "text": "in the future", "published_at": "2030-01-01T00:00:00Z"},
         {"id": "1", "text": "no kind", "kind": None, "url": "", "place": {}},
+        {"id": "1", "text": "nothing said of it", "deleted": None, "platform": None, "lang": None, "media": None},
     ],
 )
 def test_what_is_enough_is_taken(item: dict[str, Any]) -> None:
@@ -109,6 +110,7 @@ def test_what_is_enough_is_taken(item: dict[str, Any]) -> None:
         ({"url": "javascript:alert(1)"}, "url: must be an http"),
         ({"kind": "rumour"}, "kind: "),
         ({"author": {"url": "nowhere"}}, "author.url: must be an http"),
+        ({"author": {"id": "a" * 5000}}, "author.id: "),
         ({"media": "https://x.test/1.jpg"}, "media: "),
         ({"text": "\ud83d"}, "text: "),
     ],
@@ -124,7 +126,9 @@ def test_an_item_that_is_no_object_is_rejected_alone() -> None:
     assert len(received.mentions) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"null", b"\xff\xfe", b"[" * 200_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"[]", b'{"id": "1", "text": "x", "score": 1e999}', b"null", b"\xff\xfe", b"[" * 200_000]
+)
 def test_a_body_with_nothing_usable_is_422(body: bytes) -> None:
     headers = signed(body) if body != b"\xff\xfe" else signed(b"")
     with pytest.raises(NothingUsable) as caught:
@@ -159,6 +163,8 @@ BODY = b'{"id": "1", "text": "x"}'
         {"Webhook-Signature": signed(BODY, secret="whsec_" + "b3RoZXIgc2VjcmV0")["Webhook-Signature"]},
         {"Webhook-Id": ""},
         {"Webhook-Id": "msg_2"},
+        {"Webhook-Id": "msg_\udcff"},
+        {"Webhook-Signature": "v1,\udcff"},
         {"Webhook-Timestamp": ""},
         {"Webhook-Timestamp": "soon"},
         {"Webhook-Timestamp": "1e9"},

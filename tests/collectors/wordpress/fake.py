@@ -32,6 +32,8 @@ class Site:
         self.moderates = True
         self.pretty = True
         self.held: set[int] = set()
+        self.hidden: set[int] = set()
+        """Comments under posts that the account may not read: they are counted into a page and left out of it."""
         self.hangs_replies_at_the_top = False
 
     @property
@@ -110,16 +112,21 @@ class Site:
     def _list(self, request: httpx.Request) -> httpx.Response:
         asked = request.url.params
         size, page = int(asked.get("per_page", "10")), int(asked.get("page", "1"))
-        found = sorted(self.comments.values(), key=lambda c: (c["date_gmt"], c["id"]))
-        found = [c for c in found if c["status"] == "approved" or asked.get("status") == "all"]
+        newest_first = asked.get("order", "desc") == "desc"
+        found = sorted(self.comments.values(), key=lambda c: (c["date_gmt"], c["id"]), reverse=newest_first)
+        wanted = asked.get("status", "approve")
+        # As WP_Comment_Query has it: neither the bin nor spam is part of "all".
+        kinds = {"approve": {"approved"}, "all": {"approved", "hold"}}.get(wanted, {wanted})
+        found = [c for c in found if wanted == "any" or c["status"] in kinds]
         if "after" in asked:
             found = [c for c in found if c["date_gmt"] + "Z" > asked["after"]]
         for name, field in (("include", "id"), ("parent", "parent"), ("post", "post"), ("author", "author")):
             if name in asked:
-                wanted = {int(number) for number in asked[name].split(",")}
-                found = [c for c in found if c[field] in wanted]
-        shown = [self._shown(c, request) for c in found[(page - 1) * size : page * size]]
-        return httpx.Response(200, json=shown)
+                numbers = {int(number) for number in asked[name].split(",")}
+                found = [c for c in found if c[field] in numbers]
+        here = [c for c in found[(page - 1) * size : page * size] if c["id"] not in self.hidden]
+        counted = {"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(-(-len(found) // size))}
+        return httpx.Response(200, json=[self._shown(c, request) for c in here], headers=counted)
 
     def _create(self, request: httpx.Request) -> httpx.Response:
         said = json.loads(request.content)

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from collectors.http import client
-from collectors.wordpress import Settings, WordPress
+from collectors.wordpress import Cursor, Settings, WordPress
 from desk.errors import Gone, NeedsLogin, Refused, Unsure
 from desk.mention import Mention
 
@@ -201,6 +201,27 @@ async def test_a_comment_approved_late_is_found(real: Real) -> None:
     await real.as_admin("PUT", f"comments/{number}", status="approved")
 
     assert number in await real.read(cursor)
+
+
+async def test_a_comment_that_waits_is_known_until_it_is_approved(real: Real) -> None:
+    mention = await real.mention("Подожду долго")
+    number = mention.key.external_id
+    await real.as_admin("PUT", f"comments/{number}", status="hold")
+    cursor = await real.cursor()
+    assert Cursor.model_validate_json(cursor).known[int(number)] == ""
+    await real.as_admin("PUT", f"comments/{number}", status="approved", date_gmt="2020-01-01T00:00:00")
+
+    assert number in await real.read(cursor)
+
+
+@pytest.mark.parametrize("status", ["spam", "trash", "hold"])
+async def test_a_reply_that_moderators_put_away_is_still_found(real: Real, status: str) -> None:
+    mention = await real.mention("Плохо")
+    posted = await real.press.reply(mention, f"Разбираемся {uuid.uuid4().hex}", "k1")
+    await real.as_admin("PUT", f"comments/{posted.external_id}", status=status)
+    (reply,) = (await real.press.look(mention)).replies
+
+    assert (reply.external_id, reply.standing) == (posted.external_id, "waiting" if status == "hold" else "refused")
 
 
 async def test_a_wrong_password_needs_a_person(real: Real) -> None:

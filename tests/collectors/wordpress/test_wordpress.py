@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from collectors.wordpress import PAGE, PAGES, Settings, WordPress
-from desk.errors import Gone, NeedsLogin, Refused, Retry, Unsure
+from desk.errors import BadAnswer, Gone, NeedsLogin, Refused, Retry, Unsure
 from desk.mention import Mention
 from tests.collectors.wire import NOW, Wire, answers
 from tests.collectors.wordpress.fake import OWN, POST, SITE, Site
@@ -132,6 +132,47 @@ async def test_a_comment_approved_a_day_late_is_found(bench: Bench) -> None:
     assert [m.key.external_id for m in (await bench.press.read(cursor, SINCE)).mentions] == [number]
 
 
+async def test_a_comment_approved_after_a_long_weekend_is_found(bench: Bench) -> None:
+    number = bench.site.publish("waits", NOW - timedelta(hours=60))
+    bench.site.comments[int(number)]["status"] = "hold"
+    first = await bench.press.read(None, SINCE)
+    bench.site.publish("newer")
+    waiting = await bench.press.read(first.cursor, SINCE)
+    bench.site.comments[int(number)]["status"] = "approved"
+    approved = await bench.press.read(waiting.cursor, SINCE)
+    quiet = await bench.press.read(approved.cursor, SINCE)
+
+    assert number not in {m.key.external_id for m in [*first.mentions, *waiting.mentions]}
+    assert [m.key.external_id for m in approved.mentions] == [number]
+    assert quiet.mentions == []
+
+
+async def test_a_site_that_does_not_show_what_waits_is_read_all_the_same(bench: Bench) -> None:
+    number = bench.site.publish("bad")
+    no = answers(403, bench.site.error(403, "rest_forbidden_param"))
+    bench.wire.fails(no, lambda r: r.url.params.get("status") == "hold")
+
+    assert [m.key.external_id for m in (await bench.press.read(None, SINCE)).mentions] == [number]
+
+
+async def test_a_comment_that_waited_and_became_spam_is_nobodys_deletion(bench: Bench) -> None:
+    number = bench.site.publish("waits")
+    bench.site.comments[int(number)]["status"] = "hold"
+    first = await bench.press.read(None, SINCE)
+    bench.site.comments[int(number)]["status"] = "spam"
+    second = await bench.press.read(first.cursor, SINCE)
+
+    assert first.mentions == second.mentions == []
+    assert (await bench.press.read(second.cursor, SINCE)).mentions == []
+
+
+async def test_an_account_that_does_not_moderate_asks_for_nothing_that_waits(bench: Bench) -> None:
+    bench.site.moderates = False
+    await bench.press.read(None, SINCE)
+
+    assert not any("status" in request.url.params for request in bench.wire.seen)
+
+
 async def test_a_busy_site_is_read_over_several_polls_and_loses_nothing(bench: Bench) -> None:
     many = PAGE * PAGES + 50
     for n in range(many):
@@ -140,6 +181,45 @@ async def test_a_busy_site_is_read_over_several_polls_and_loses_nothing(bench: B
     second = await bench.press.read(first.cursor, SINCE)
 
     assert len({m.key.external_id for m in [*first.mentions, *second.mentions]}) == many
+
+
+async def test_a_page_without_the_comments_the_account_may_not_see_is_not_the_last_one(bench: Bench) -> None:
+    bench.site.moderates = False
+    many = PAGE * 2 + 5
+    for n in range(many):
+        bench.site.publish(f"n{n}", NOW - timedelta(minutes=many - n))
+    bench.site.hidden = {3, 103}
+    found = {m.key.external_id for m in (await bench.press.read(None, SINCE)).mentions}
+
+    assert len(found) == many - 2
+
+
+async def test_comments_of_one_second_are_not_parted_between_two_polls(bench: Bench) -> None:
+    """An import, or a site under attack; `after` leaves out the second it names."""
+    border = NOW - timedelta(days=5)
+    for n in range(PAGE * PAGES - 3):
+        bench.site.publish(f"n{n}", border - timedelta(seconds=PAGE * PAGES - n))
+    together = {bench.site.publish(f"at once {n}", border) for n in range(6)}
+    bench.site.publish("newest", NOW)
+    first = await bench.press.read(None, SINCE)
+    second = await bench.press.read(first.cursor, SINCE)
+    third = await bench.press.read(second.cursor, SINCE)
+    found = {m.key.external_id for batch in (first, second, third) for m in batch.mentions}
+
+    assert together <= found
+
+
+async def test_a_second_with_more_comments_than_a_poll_reads_does_not_hold_up_what_follows(bench: Bench) -> None:
+    for n in range(PAGE * PAGES + 1):
+        bench.site.publish(f"n{n}", NOW - timedelta(days=5))
+    last = bench.site.publish("newest", NOW)
+    cursor, found = None, set()
+    for _ in range(3):
+        batch = await bench.press.read(cursor, SINCE)
+        found |= {m.key.external_id for m in batch.mentions}
+        cursor = batch.cursor
+
+    assert last in found
 
 
 async def test_the_cursor_stays_small(bench: Bench) -> None:
@@ -204,6 +284,46 @@ async def test_a_reply_that_waits_for_moderators_is_not_visible_but_found(bench:
 
     assert not posted.visible
     assert [r.external_id for r in (await bench.press.look(mention)).replies] == [posted.external_id]
+
+
+@pytest.mark.parametrize("status", ["spam", "trash"])
+async def test_a_reply_the_sites_moderators_put_away_is_refused_and_not_missing(bench: Bench, status: str) -> None:
+    mention = await bench.mention()
+    bench.site.held.add(int(mention.key.external_id))
+    posted = await bench.press.reply(mention, "Sorry", "k")
+    bench.site.comments[int(posted.external_id)]["status"] = status
+    (reply,) = (await bench.press.look(mention)).replies
+
+    assert (reply.external_id, reply.standing) == (posted.external_id, "refused")
+
+
+async def test_a_reply_after_a_hundred_answers_of_others_is_found(bench: Bench) -> None:
+    bench.site.moderates = False
+    mention = await bench.mention()
+    for n in range(PAGE + 1):
+        bench.site.publish(f"me too {n}", parent=int(mention.key.external_id))
+    posted = await bench.press.reply(mention, "Sorry", "k")
+
+    assert [r.external_id for r in (await bench.press.look(mention)).replies] == [posted.external_id]
+
+
+async def test_more_answers_than_are_read_are_not_taken_for_none_of_ours(bench: Bench) -> None:
+    bench.site.moderates = False
+    mention = await bench.mention()
+    for n in range(PAGE * PAGES + 1):
+        bench.site.publish(f"me too {n}", parent=int(mention.key.external_id))
+    await bench.press.reply(mention, "Sorry", "k")
+
+    with pytest.raises(BadAnswer):
+        await bench.press.look(mention)
+
+
+async def test_a_corrected_reply_is_of_now_and_not_of_its_first_text(bench: Bench) -> None:
+    mention = await bench.mention()
+    posted = await bench.press.reply(mention, "Sorry", "k")
+    bench.site.comments[int(posted.external_id)]["date_gmt"] = (NOW - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
+
+    assert (await bench.press.edit(mention, posted.external_id, "Sorry!")).at == NOW
 
 
 async def test_answers_of_others_are_not_ours(bench: Bench) -> None:
