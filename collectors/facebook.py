@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
+from collectors.graph import Graph, Listing, Made, MetaSettings, Moment, Reach, Seen, unread
 from collectors.graph import knock as knock
 from collectors.http import Now, in_time, writing_begins_by
 from collectors.links import NUMBER, Link, link_to, only
 from collectors.pages import joined
 from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import Gone, Refused, Retry
+from desk.errors import BadAnswer, Gone, Refused, Retry
 from desk.mention import Author, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -48,6 +48,8 @@ BACK = timedelta(days=30)
 """Posts older than this are looked at in turn: each poll would read the whole Page."""
 OLDER, SHOWN = 50, 10
 """Of older posts: how many a poll looks at, and the comments that come with each."""
+RUSH, MORE = 10, 100
+"""Further pages of comments that are read under one post, and the comments of each."""
 OVERLAP = timedelta(days=1)
 """Nothing tells of an edited comment: those of a day are compared."""
 ITEM = 200
@@ -86,11 +88,10 @@ class Done(BaseModel):
     success: bool
 
 
-class Cursor(BaseModel):
-    """`until`: newest seen. `page`: where the walk through older posts, begun at `begun`, goes on; `walked`: from when
-    on comments under them are new, as the walk before began then."""
+class Cursor(Seen):
+    """`page`: where the walk through older posts, begun at `begun`, goes on; `walked`: from when on comments under them
+    are new, as the walk before began then."""
 
-    until: AwareDatetime
     walked: AwareDatetime | None = None
     begun: AwareDatetime | None = None
     page: str = ""
@@ -146,22 +147,22 @@ class Facebook:
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         start = self._now()
-        state = Cursor.model_validate_json(cursor) if cursor else Cursor(until=since)
+        state = Cursor.model_validate_json(cursor) if cursor else Cursor(until=since, since=since)
         state = state.model_copy(update={"walked": state.walked or state.until})
-        floor = state.until - OVERLAP if cursor else since
-        found = await self._feed(start, floor)
+        reach = state.reach(OVERLAP)
+        found = await self._feed(start, reach)
         older, walk = await self._older(state, found.after, start)
         newest = max([state.until, *(min(node.at, start) for node, _ in found.items)])
         after = walk.model_copy(update={"until": newest}).model_dump_json(exclude_defaults=True)
-        mentions = [*self._new(found, floor), *self._new(older, state.walked or floor)]
+        mentions = [*self._new(found, reach.floor), *self._new(older, state.walked or reach.floor)]
         return Batch(mentions, after, joined([*found.notes, *older.notes]))
 
     async def look(self, mention: Mention) -> Look:
         try:
             node = await self._node(mention)
+            children = await self._children(node)
         except Gone:
             return Look(None)
-        children, _ = readable(node.comments.data, Node, CARD.title, searched=True)
         ours = sorted((c for c in children if c.by.id == self.account), key=lambda child: child.at)
         return Look(self._mention(node, None, mention), tuple(_official(child) for child in ours))
 
@@ -194,16 +195,33 @@ class Facebook:
         fields = f"{COMMENT},comments.limit({COMMENTS}){{{COMMENT}}}"
         return (await self._graph.get(mention.key.external_id, fields=fields)).parse(Node)
 
+    async def _children(self, node: Node) -> list[Node]:
+        """All answers to it: a reply of ours that is not seen would be posted again."""
+        listing, records = node.comments, node.comments.data
+        for _ in range(RUSH):
+            if not listing.after:
+                break
+            listing = await self._further(node, listing.after)
+            records = [*records, *listing.data]
+        if listing.after:
+            raise BadAnswer(f"{CARD.title}: more than {len(records)} answers, ours may be among those not read")
+        return readable(records, Node, CARD.title, searched=True)[0]
+
+    async def _further(self, node: Node, after: str, **asked: str) -> Listing:
+        """The next page of the comments under it."""
+        answer = await self._graph.get(f"{node.id}/comments", fields=COMMENT, limit=MORE, after=after, **asked)
+        return answer.parse(Listing)
+
     def _new(self, found: Found, floor: datetime) -> list[Mention]:
         return [self._mention(node, post) for node, post in found.items if self._is_foreign(node) and node.at >= floor]
 
-    async def _feed(self, start: datetime, floor: datetime) -> Found:
+    async def _feed(self, start: datetime, reach: Reach) -> Found:
         """Posts of the last weeks and their comments."""
         items: list[tuple[Node, Node | None]] = []
         notes: list[str] = []
         after = ""
         for _ in range(PAGES):
-            page = await self._page(after, POSTS, COMMENTS, floor)
+            page = await self._page(after, POSTS, COMMENTS, reach)
             items, notes, after = [*items, *page.items], [*notes, *page.notes], page.after
             if not after or all(node.at < start - BACK for node, post in page.items if post is None):
                 break
@@ -215,8 +233,9 @@ class Facebook:
         page, begun = (state.page, state.begun or start) if state.page else (after, start)
         if not page:
             return Found([], [], ""), state.goes_on("", start)
+        new = state.walked or state.until
         try:
-            found = await self._page(page, OLDER, SHOWN, state.walked or state.until)
+            found = await self._page(page, OLDER, SHOWN, Reach(new, new))
         except Retry as error:
             return Found([], [error.reason], page), state
         except (Refused, Gone) as error:
@@ -224,7 +243,7 @@ class Facebook:
             return Found([], [error.reason], ""), state.model_copy(update={"page": "", "begun": None})
         return found, state.goes_on(found.after, begun)
 
-    async def _page(self, after: str, most: int, comments: int, floor: datetime) -> Found:
+    async def _page(self, after: str, most: int, comments: int, reach: Reach) -> Found:
         """Posts of one page, each followed by its comments."""
         asked: dict[str, str | int] = {"fields": _with_comments(comments), "limit": most}
         answer = await self._graph.get(f"{self.account}/feed", **asked, **({"after": after} if after else {}))
@@ -232,21 +251,24 @@ class Facebook:
         posts, note = readable(listing.data, Node, CARD.title)
         items, notes = list[tuple[Node, Node | None]](), [note]
         for post in posts:
-            under, note = await self._comments(post, floor)
+            under, note = await self._comments(post, reach)
             items += [(post, None), *((comment, post) for comment in under)]
             notes.append(note)
-        return Found(items, notes, listing.after)
+        # A page that names itself leads nowhere, now and for ever.
+        return Found(items, notes, "" if listing.after == after else listing.after)
 
-    async def _comments(self, post: Node, floor: datetime) -> tuple[list[Node], str]:
+    async def _comments(self, post: Node, reach: Reach) -> tuple[list[Node], str]:
         """Those that came with the post, and more where all of them are new."""
         comments, note = readable(post.comments.data, Node, CARD.title)
         listing = post.comments
-        while listing.after and comments and comments[-1].at >= floor and len(comments) < COMMENTS * 10:
-            asked: dict[str, str | int] = {"filter": "stream", "order": "reverse_chronological", "fields": COMMENT}
-            answer = await self._graph.get(f"{post.id}/comments", **asked, limit=COMMENTS, after=listing.after)
-            listing = answer.parse(Listing)
+        for _ in range(RUSH):
+            if not listing.after or not comments or comments[-1].at < reach.floor:
+                return comments, note
+            listing = await self._further(post, listing.after, filter="stream", order="reverse_chronological")
             more, another = readable(listing.data, Node, CARD.title)
             comments, note = [*comments, *more], note or another
+        if listing.after and comments and comments[-1].at >= reach.known:
+            note = note or unread(CARD.title, post.id, len(comments))
         return comments, note
 
     def _is_foreign(self, node: Node) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SecretStr
 
 from collectors.answers import Answer, Maker, Verdict, gone, later, lost, needs_login, refused, unsure
 from collectors.hooks import BadSignature, Call, Heed, needs_signature, said, same
@@ -53,6 +53,29 @@ class Listing(BaseModel):
     def after(self) -> str:
         """Asks for the next page, "" where there is none."""
         return str(self.paging.get("cursors", {}).get("after", "")) if "next" in self.paging else ""
+
+
+class Reach(NamedTuple):
+    """Of a poll: what is older than `floor` is not told; what is older than `known` was read before."""
+
+    floor: datetime
+    known: datetime
+
+
+class Seen(BaseModel):
+    """`until`: the newest that was read. `since`: where the first poll began; later ones do not go behind it."""
+
+    until: AwareDatetime
+    since: AwareDatetime | None = None
+
+    def reach(self, overlap: timedelta) -> Reach:
+        again = self.until - overlap
+        return Reach(max(again, self.since) if self.since else again, self.until)
+
+
+def unread(title: str, under: str, most: int) -> str:
+    """Told to staff, where one poll does not come to the end of what is new."""
+    return f"{title}: {under} has more new comments than the {most} that were read; look at the others there"
 
 
 def said_by_meta(body: Any) -> tuple[str, str]:

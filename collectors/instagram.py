@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from collectors.graph import Graph, Listing, Made, MetaSettings, Moment
+from collectors.graph import Graph, Listing, Made, MetaSettings, Moment, Reach, Seen, unread
 from collectors.graph import knock as knock
 from collectors.http import Now, in_time, writing_begins_by
 from collectors.pages import joined
 from collectors.records import readable
 from collectors.text import fold, scrubbed, tidy
-from desk.errors import Gone, Refused
+from desk.errors import BadAnswer, Gone, Refused
 from desk.mention import Author, Mention, MentionKey, OfficialReply
 from desk.platform import Batch, Look, PlatformCard, Posted
 
@@ -42,7 +41,11 @@ CARD = PlatformCard(
 )
 
 MEDIA, COMMENTS, REPLIES, PAGES = 25, 50, 50, 2
+RUSH, MORE = 10, 100
+"""Further pages that are read of one list, and the replies of each."""
 OVERLAP = timedelta(days=1)
+NAMED = timedelta(hours=1)
+"""An account may take another name: so long it goes by the one it had."""
 ITEM = 200
 """Characters of a caption that say what a comment is about."""
 WORDS = "id,text,timestamp,username,from"
@@ -82,10 +85,6 @@ class Done(BaseModel):
     success: bool
 
 
-class Cursor(BaseModel):
-    until: AwareDatetime
-
-
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Instagram:
     return Instagram(settings, brand, source, http, now)
 
@@ -100,26 +99,32 @@ class Instagram:
         self._source = source
         self._now = now
         self._name = ""
+        self._named: datetime | None = None
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         start = self._now()
         await self._introduce()
-        until = Cursor.model_validate_json(cursor).until if cursor else since
-        floor = until - OVERLAP if cursor else since
-        found, notes = await self._found(floor)
-        fresh = [m for m in found if m.published_at is not None and m.published_at >= floor]
-        newest = max([until, *(min(m.published_at, start) for m in found if m.published_at is not None)])
-        return Batch(fresh, Cursor(until=newest).model_dump_json(), joined(notes))
+        state = Seen.model_validate_json(cursor) if cursor else Seen(until=since, since=since)
+        reach = state.reach(OVERLAP)
+        found, notes = await self._found(reach)
+        fresh = [m for m in found if m.published_at is not None and m.published_at >= reach.floor]
+        newest = max([state.until, *(min(m.published_at, start) for m in found if m.published_at is not None)])
+        return Batch(fresh, state.model_copy(update={"until": newest}).model_dump_json(), joined(notes))
 
     async def look(self, mention: Mention) -> Look:
         await self._introduce()
         try:
             top = await self._top(mention)
+            records, more = await self._thread(top)
         except Gone:
             return Look(None)
-        replies, _ = readable(top.replies.data, Comment, CARD.title, searched=True)
+        if more:
+            raise BadAnswer(f"{CARD.title}: more than {len(records)} replies, ours may be among those not read")
+        replies, fault = readable(records, Comment, CARD.title, searched=True)
         here = next((c for c in (top, *replies) if c.id == mention.key.external_id), None)
         if here is None:
+            if fault:
+                raise BadAnswer(fault)
             return Look(None)
         ours = sorted((r for r in replies if self._is_own(r) and r.at >= here.at), key=lambda reply: reply.at)
         parent = mention.parent_id if here is not top else ""
@@ -128,7 +133,7 @@ class Instagram:
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
         await in_time(writing_begins_by(), self._top(mention), CARD.title)
-        made = (await self._graph.post(f"{_thread(mention)}/replies", message=text)).parse(Made)
+        made = (await self._graph.post(f"{_top_of(mention)}/replies", message=text)).parse(Made)
         return Posted(made.id, self._now(), mention.url)
 
     async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
@@ -150,13 +155,26 @@ class Instagram:
 
     async def _introduce(self) -> None:
         """Comments name their authors; only with some tokens their numbers."""
-        if not self._name:
+        start = self._now()
+        if self._named is None or start >= self._named + NAMED:
             self._name = (await self._graph.get(self.account, fields="username")).parse(Me).username
+            self._named = start
 
     async def _top(self, mention: Mention) -> Comment:
-        return (await self._graph.get(_thread(mention), fields=THREAD)).parse(Comment)
+        return (await self._graph.get(_top_of(mention), fields=THREAD)).parse(Comment)
 
-    async def _found(self, floor: datetime) -> tuple[list[Mention], list[str]]:
+    async def _thread(self, top: Comment) -> tuple[list[Any], bool]:
+        """The replies under it, and whether there are more: in which order they come is not written."""
+        listing, records = top.replies, top.replies.data
+        for _ in range(RUSH):
+            if not listing.after:
+                break
+            asked: dict[str, str | int] = {"fields": WORDS, "limit": MORE, "after": listing.after}
+            listing = (await self._graph.get(f"{top.id}/replies", **asked)).parse(Listing)
+            records = [*records, *listing.data]
+        return records, bool(listing.after)
+
+    async def _found(self, reach: Reach) -> tuple[list[Mention], list[str]]:
         found: list[Mention] = []
         notes: list[str] = []
         after: dict[str, str | int] = {}
@@ -166,7 +184,7 @@ class Instagram:
             several, note = readable(listing.data, Media, CARD.title)
             notes.append(note)
             for media in several:
-                mentions, note = await self._under(media, floor)
+                mentions, note = await self._under(media, reach)
                 found += mentions
                 notes.append(note)
             after = {"after": listing.after}
@@ -174,28 +192,34 @@ class Instagram:
                 break
         return found, notes
 
-    async def _under(self, media: Media, floor: datetime) -> tuple[list[Mention], str]:
+    async def _under(self, media: Media, reach: Reach) -> tuple[list[Mention], str]:
         """Newest first; more pages while all of one are new."""
-        listing, found, note = media.comments, list[Mention](), ""
-        while True:
-            comments, fault = readable(listing.data, Comment, CARD.title)
-            note = note or fault
-            for comment in comments:
-                found += self._mentions(comment, media)
-            old = not comments or comments[-1].at < floor
-            if old or not listing.after or len(found) > COMMENTS * 10:
-                return found, note
+        listing = media.comments
+        comments, note = readable(listing.data, Comment, CARD.title)
+        for _ in range(RUSH):
+            if not listing.after or not comments or comments[-1].at < reach.floor:
+                break
             asked: dict[str, str | int] = {"fields": THREAD, "limit": COMMENTS, "after": listing.after}
             listing = (await self._graph.get(f"{media.id}/comments", **asked)).parse(Listing)
+            more, another = readable(listing.data, Comment, CARD.title)
+            comments, note = [*comments, *more], note or another
+        if listing.after and comments and comments[-1].at >= reach.known:
+            note = note or unread(CARD.title, media.url or media.id, len(comments))
+        return await self._told(comments, media, note)
 
-    def _mentions(self, comment: Comment, media: Media) -> Iterable[Mention]:
-        item = fold(media.caption)[:ITEM]
-        if not self._is_own(comment):
-            yield self._mention(comment, media.url, item, "")
-        replies, _ = readable(comment.replies.data, Comment, CARD.title)
-        for reply in replies:
-            if not self._is_own(reply):
-                yield self._mention(reply, media.url, item, comment.id)
+    async def _told(self, comments: list[Comment], media: Media, note: str) -> tuple[list[Mention], str]:
+        """Comments of others, and others' replies to any."""
+        item, found = fold(media.caption)[:ITEM], list[Mention]()
+        for comment in comments:
+            records, more = await self._thread(comment)
+            replies, fault = readable(records, Comment, CARD.title)
+            note = note or fault or (unread(CARD.title, media.url or media.id, len(records)) if more else "")
+            found += [self._mention(one, media.url, item, "") for one in [comment] if self._is_foreign(one)]
+            found += [self._mention(one, media.url, item, comment.id) for one in replies if self._is_foreign(one)]
+        return found, note
+
+    def _is_foreign(self, comment: Comment) -> bool:
+        return not self._is_own(comment) and bool(comment.text.strip())
 
     def _is_own(self, comment: Comment) -> bool:
         return comment.by.id == self.account or (bool(comment.username) and comment.username == self._name)
@@ -219,6 +243,6 @@ class Instagram:
         )
 
 
-def _thread(mention: Mention) -> str:
+def _top_of(mention: Mention) -> str:
     """The comment at the top: replies stand under it, whichever of its thread they answer."""
     return mention.parent_id or mention.key.external_id

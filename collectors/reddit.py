@@ -65,7 +65,7 @@ class Settings(SourceSettings):
 class Post(BaseModel):
     id: str = Field(alias="name", pattern=r"^t3_\w+$")
     title: str = ""
-    text: str = Field("", alias="selftext_html")
+    text: str | None = Field(None, alias="selftext_html")
     author: str = ""
     at: float = Field(alias="created_utc", ge=0, le=253_402_300_799)
     link: str = Field(alias="permalink", pattern=r"^/")
@@ -145,17 +145,21 @@ class Reddit(NoReply):
         return Page([Item(post.published, self._mention(post)) for post in posts], listed.after or "", note)
 
     def _mention(self, post: Post) -> Mention | None:
-        text = plain(post.text)
+        text = plain(post.text or "")
+        nobody = post.author in DELETED
         own = post.author.lower() == self._settings.username.lower() and bool(self._settings.username)
-        if own or (post.author in DELETED and text in ("", *DELETED)):
+        if own or (nobody and not text):
             return None
+        key = MentionKey(self._brand, CARD.name, self.account, post.id)
+        if text in DELETED:
+            return Mention(key=key, source=self._source, kind="post", text="", deleted=True)
         return Mention(
-            key=MentionKey(self._brand, CARD.name, self.account, post.id),
+            key=key,
             source=self._source,
             kind="post",
             title=tidy(post.title),
             text=text,
-            author=Author(id=post.author, name=post.author, url=f"{SITE}/user/{post.author}"),
+            author=Author() if nobody else Author(post.author, post.author, f"{SITE}/user/{post.author}"),
             url=f"{SITE}{post.link}",
             published_at=post.published,
             place=post.subreddit,

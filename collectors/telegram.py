@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from collectors.answers import Answer, Maker, Verdict, gone, later, lost, needs_login, refused
 from collectors.http import Ask, Door, Now
 from collectors.links import NUMBER, link_to, only
+from collectors.pages import joined
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, scrubbed, tidy
@@ -43,8 +44,7 @@ CARD = PlatformCard(
 
 VENDOR = "https://api.telegram.org"
 MOST = 100
-"""Updates of one call (Bot API: getUpdates, limit)."""
-CALLS = 10
+"""Updates of one call (Bot API: getUpdates, limit), and so of one poll."""
 WANTED = ("message", "edited_message")
 
 Chat = int | str
@@ -90,19 +90,24 @@ class Room(BaseModel):
 
 class Parent(BaseModel):
     message_id: int
+    sender_chat: Room | None = None
+    automatic: bool = Field(False, alias="is_automatic_forward")
+
+    @property
+    def channel(self) -> set[int]:
+        """The channel whose post this is, as Telegram forwards it into the channel's own group."""
+        return {self.sender_chat.id} if self.automatic and self.sender_chat else set()
 
 
-class Message(BaseModel):
-    message_id: int
+class Message(Parent):
     date: int = Field(ge=0, le=253_402_300_799)
     chat: Room
     sender: Person | None = Field(None, alias="from")
-    sender_chat: Room | None = None
     text: str = ""
     caption: str = ""
     thread: int | None = Field(None, alias="message_thread_id")
-    automatic: bool = Field(False, alias="is_automatic_forward")
     parent: Parent | None = Field(None, alias="reply_to_message")
+    moved: int | None = Field(None, alias="migrate_to_chat_id")
 
     @property
     def words(self) -> str:
@@ -119,14 +124,33 @@ class Message(BaseModel):
 
     @property
     def url(self) -> str:
-        number = str(self.chat.id).removeprefix("-100")
-        return f"https://t.me/{self.chat.username or f'c/{number}'}/{self.message_id}"
+        """Empty in a basic group: its messages have no links."""
+        number = only(rf"-100({NUMBER})", str(self.chat.id))
+        room = self.chat.username or (number and f"c/{number}")
+        return f"https://t.me/{room}/{self.message_id}" if room else ""
+
+    @property
+    def author(self) -> Author:
+        """Who writes as a channel or a group is that: Telegram names one and the same bot as the sender of them all."""
+        if self.sender_chat is not None:
+            return _author(self.sender_chat.id, self.sender_chat.title, self.sender_chat.username)
+        by = self.sender or Person(id=0)
+        return _author(by.id, by.name, by.username, "bot" if by.is_bot else "")
+
+
+def _author(number: int, name: str, username: str, kind: str = "") -> Author:
+    url = f"https://t.me/{username}" if username else ""
+    return Author(id=str(number), name=tidy(name), url=url, kind=kind)
 
 
 class Update(BaseModel):
     update_id: int
     message: Message | None = None
     edited: Message | None = Field(None, alias="edited_message")
+
+    @property
+    def said(self) -> Message | None:
+        return self.edited or self.message
 
 
 class Updates(BaseModel):
@@ -138,9 +162,14 @@ class Sent(BaseModel):
 
 
 class Cursor(BaseModel):
-    """The update to go on with: asking for it tells Telegram that those before it are stored."""
+    """The update to go on with: asking for it tells Telegram that those before it are stored.
+
+    `moved`: what groups of the settings became. `channels`: those that the groups belong to; they speak for the brand.
+    """
 
     offset: int = 0
+    moved: frozenset[int] = frozenset()
+    channels: frozenset[int] = frozenset()
 
 
 def said_by_telegram(body: Any) -> tuple[str, str]:
@@ -196,18 +225,17 @@ class Telegram:
         self._door = Door(http, CARD.title, now, said_by_telegram, CODES)
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
+        """One call a poll: a second one would have Telegram forget what the first one brought before it is stored."""
         state = Cursor.model_validate_json(cursor) if cursor else Cursor()
-        offset, notes, mentions = state.offset, set[str](), dict[str, Mention]()
-        for _ in range(CALLS):
-            raw = await self._updates(offset)
-            updates, note = _understood(raw)
-            notes.add(note)
-            mentions |= {m.key.external_id: m for m in self._mentions(updates)}
-            offset = max([offset, *(number + 1 for number in _numbers(raw))])
-            if len(raw) < MOST:
-                break
+        raw = await self._updates(state.offset)
+        updates, note = _understood(raw)
+        said = [update.said for update in updates if update.said is not None]
+        after, moves = self._learned(state, said)
+        # Not the largest ever: another bot, or a quiet week, begins to count elsewhere (Bot API: update_id).
+        after = after.model_copy(update={"offset": max(_numbers(raw), default=state.offset - 1) + 1})
+        mentions = {m.key.external_id: m for m in (self._mention(s) for s in said if self._is_foreign(s, after))}
         fresh = [m for m in mentions.values() if cursor or (m.published_at or since) >= since]
-        return Batch(fresh, Cursor(offset=offset).model_dump_json(), "; ".join(sorted(filter(None, notes))))
+        return Batch(fresh, after.model_dump_json(exclude_defaults=True), joined([note, *moves]))
 
     async def look(self, mention: Mention) -> Look:
         raise Refused(f"{CARD.title}: a bot cannot read messages again", code="manual")
@@ -252,19 +280,28 @@ class Telegram:
     def _posted(self, message: Message) -> Posted:
         return Posted(str(message.message_id), datetime.fromtimestamp(message.date, UTC), message.url)
 
-    def _mentions(self, updates: Iterable[Update]) -> Iterable[Mention]:
-        for update in updates:
-            message = update.edited or update.message
-            if message is not None and self._is_foreign(message):
-                yield self._mention(message)
+    def _learned(self, state: Cursor, said: list[Message]) -> tuple[Cursor, list[str]]:
+        """What the messages tell about the groups, and what staff are told of it."""
+        moved, channels, notes = set(state.moved), set(state.channels), list[str]()
+        for one in said:
+            if not self._is_wanted(one.chat, moved):
+                continue
+            channels |= one.channel | (one.parent.channel if one.parent else set())
+            if one.moved is not None:
+                moved.add(one.moved)
+                notes.append(f"{CARD.title}: the group {one.chat.id} is {one.moved} now; name that in its `chats`")
+        return state.model_copy(update={"moved": frozenset(moved), "channels": frozenset(channels)}), notes
 
-    def _is_foreign(self, message: Message) -> bool:
-        wanted = {str(message.chat.id), message.chat.username.lower()} & self._chats
-        own = message.by_the_brand or (message.sender is not None and str(message.sender.id) == self.account)
-        return bool(wanted and message.words) and not own
+    def _is_wanted(self, chat: Room, moved: Collection[int]) -> bool:
+        return chat.id in moved or bool({str(chat.id), chat.username.lower()} & self._chats)
+
+    def _is_foreign(self, message: Message, state: Cursor) -> bool:
+        by_bot = message.sender is not None and str(message.sender.id) == self.account
+        by_channel = message.sender_chat is not None and message.sender_chat.id in state.channels
+        wanted = self._is_wanted(message.chat, state.moved) and bool(message.words)
+        return wanted and not (message.by_the_brand or by_bot or by_channel)
 
     def _mention(self, message: Message) -> Mention:
-        by = message.sender or Person(id=0)
         parent = message.parent.message_id if message.parent else message.thread
         return Mention(
             key=MentionKey(self._brand, CARD.name, self.account, f"{message.chat.id}/{message.message_id}"),
@@ -272,12 +309,7 @@ class Telegram:
             kind=message.kind,
             title=tidy(message.chat.title),
             text=message.words,
-            author=Author(
-                id=str(by.id),
-                name=by.name,
-                url=f"https://t.me/{by.username}" if by.username else "",
-                kind="bot" if by.is_bot else "",
-            ),
+            author=message.author,
             url=message.url,
             published_at=datetime.fromtimestamp(message.date, UTC),
             parent_id=f"{message.chat.id}/{parent}" if parent else "",

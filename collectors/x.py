@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, SecretStr
 
 from collectors.answers import Maker, Verdict, needs_login
 from collectors.http import Ask, Door, Now
@@ -16,14 +16,16 @@ from collectors.pages import joined
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import plain, scrubbed, tidy
-from desk.errors import DeskError, Refused
+from desk.errors import DeskError, Gone, Refused
 from desk.mention import Author, Mention, MentionKey
 from desk.platform import Batch, PlatformCard
 
 if TYPE_CHECKING:
     import httpx
 
-LINKS = re.compile(r"https?://\S+")
+BARE = r"(?<![@\w.-])(?:[\w-]+\.)+(?:[a-z]{2}|com|org|net|info|biz|app|рф)(?![\w-])(?:/\S*)?"
+"""An address without its scheme; X links more of them than not."""
+LINKS = re.compile(rf"(?:https?://\S*|{BARE})(?<![.,:;!?)\]}}'\"»])", re.IGNORECASE)
 LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 """Code points that count once; all others count twice (western.md §8: Cyrillic once, emoji and CJK twice)."""
 SHORTENED = 23
@@ -58,12 +60,14 @@ CARD = PlatformCard(
 VENDOR = "https://api.x.com"
 PAGE, PAGES = 100, 5
 FIELDS = {
-    "tweet.fields": "created_at,author_id,lang,conversation_id,public_metrics",
+    "tweet.fields": "created_at,author_id,lang,conversation_id,public_metrics,note_tweet",
     "expansions": "author_id",
     "user.fields": "username,name,public_metrics",
 }
 HISTORY = timedelta(days=7) - timedelta(minutes=5)
-"""A start older than seven days is refused; the request takes its time."""
+"""A start older than seven days is refused, by its time or by its id; the request takes its time."""
+EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
+"""An id holds the milliseconds since then above its last 22 bits."""
 
 
 class Settings(SourceSettings):
@@ -86,14 +90,37 @@ class User(BaseModel):
     metrics: Metrics | None = Field(None, alias="public_metrics")
 
 
-class Post(BaseModel):
-    id: str = Field(pattern=r"^\d+$")
+class Note(BaseModel):
     text: str
+
+
+class Post(BaseModel):
+    """`text` ends where a short post has to; `long`: all of a longer one. `history`: its ids, one of each edit."""
+
+    id: str = Field(pattern=r"^\d{1,19}$")
+    text: str
+    long: Note | None = Field(None, validation_alias=AliasChoices("note_tweet", "note_post"))
+    history: list[str] = Field([], validation_alias=AliasChoices("edit_history_tweet_ids", "edit_history_post_ids"))
     at: AwareDatetime = Field(alias="created_at")
     author: str = Field("", alias="author_id")
     lang: str = ""
     thread: str = Field("", alias="conversation_id")
     metrics: Metrics | None = Field(None, alias="public_metrics")
+
+    @property
+    def first(self) -> str:
+        """The id it was written under: an edit is no other post."""
+        return next(iter(self.history), self.id)
+
+    @property
+    def answers(self) -> str:
+        """The post that began the conversation, "" where it is this one."""
+        return "" if self.thread in (self.id, *self.history) else self.thread
+
+    @property
+    def words(self) -> str:
+        whole = self.long.text if self.long else self.text
+        return plain(whole.replace("\n", "<br>"))
 
 
 class Included(BaseModel):
@@ -159,7 +186,7 @@ class X(NoReply):
         mentions: list[Mention] = []
         notes: list[str] = []
         for _ in range(PAGES):
-            found = await self._page(state.newest, page, since)
+            found = await self._resumed(state, page, since)
             posts, note = readable(found.data, Post, CARD.title)
             users = (
                 {u.id: u for u in readable(found.includes.users, User, CARD.title)[0]} if found.includes.users else {}
@@ -167,7 +194,8 @@ class X(NoReply):
             notes.append(note)
             mentions += [self._mention(post, users.get(post.author)) for post in posts]
             top = _newer(top, *(post.id for post in posts))
-            page = found.meta.next_token
+            # A page that names itself leads nowhere, now and for ever.
+            page = "" if found.meta.next_token == page else found.meta.next_token
             if not page:
                 break
         after = Cursor(newest=state.newest, page=page, top=top) if page else Cursor(newest=_newer(state.newest, top))
@@ -179,12 +207,22 @@ class X(NoReply):
     def _new(self, mention: Mention, since: datetime) -> bool:
         return mention.published_at is None or mention.published_at >= since
 
+    async def _resumed(self, state: Cursor, page: str, since: datetime) -> Found:
+        """That page; the newest one where the mark that the last poll left has grown too old."""
+        try:
+            return await self._page(state.newest, page, since)
+        except (Refused, Gone):
+            if not page or page != state.page:
+                raise
+            return await self._page(state.newest, "", since)
+
     async def _page(self, newest: str, page: str, since: datetime) -> Found:
         params: dict[str, str | int] = {"query": self._query, "max_results": PAGE, "sort_order": "recency", **FIELDS}
-        if newest:
+        oldest = self._now() - HISTORY
+        if newest and _made_at(newest) > oldest:
             params["since_id"] = newest
         else:
-            start = max(since, self._now() - HISTORY)
+            start = oldest if newest else max(since, oldest)
             params["start_time"] = start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if page:
             params["next_token"] = page
@@ -194,10 +232,10 @@ class X(NoReply):
     def _mention(self, post: Post, user: User | None) -> Mention:
         handle = user.username if user else ""
         return Mention(
-            key=MentionKey(self._brand, CARD.name, self.account, post.id),
+            key=MentionKey(self._brand, CARD.name, self.account, post.first),
             source=self._source,
-            kind="comment" if post.thread and post.thread != post.id else "post",
-            text=plain(post.text.replace("\n", "<br>")),
+            kind="comment" if post.answers else "post",
+            text=post.words,
             lang="" if post.lang == "und" else post.lang,
             author=Author(
                 id=post.author,
@@ -208,9 +246,13 @@ class X(NoReply):
             url=f"https://x.com/{handle or 'i'}/status/{post.id}",
             published_at=post.at,
             reach=post.metrics.impressions if post.metrics else None,
-            parent_id=post.thread if post.thread != post.id else "",
+            parent_id=post.answers,
             raw=scrubbed(post.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         )
+
+
+def _made_at(number: str) -> datetime:
+    return EPOCH + timedelta(milliseconds=int(number) >> 22)
 
 
 def _newer(*ids: str) -> str:

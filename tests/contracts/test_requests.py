@@ -40,7 +40,7 @@ UNASKED = {
         "POST /xrpc/com.atproto.server.refreshSession",
     },
     "facebook": {"GET /{id}/comments"},
-    "instagram": {"GET /{id}/comments"},
+    "instagram": {"GET /{id}/comments", "GET /{id}/replies"},
     "ozon": {
         "POST /v1/review/list",
         "POST /v1/review/info",

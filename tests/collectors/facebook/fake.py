@@ -53,7 +53,7 @@ class Page:
         return number
 
     def visit(self, text: str, at: datetime = NOW) -> str:
-        number = f"{PAGE}_v{len(self.nodes)}"
+        number = f"{PAGE}_70{len(self.nodes)}"
         self._add(number, text, at, "77")
         return number
 
@@ -94,7 +94,7 @@ class Page:
             del self.nodes[number]
             return httpx.Response(200, json={"success": True})
         if request.method == "GET":
-            page = self._comments(number, request.url.params)
+            page = self._comments(number, request.url.params, int(request.url.params.get("limit", 50)))
             return httpx.Response(200, json=page if edge else {**self.nodes[number], "comments": page})
         text = parse_qs(request.content.decode(), keep_blank_values=True)["message"][0]
         if edge == "comments":

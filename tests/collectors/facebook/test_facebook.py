@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 
 from collectors.facebook import Facebook
-from desk.errors import DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
+from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused, Retry, Unsure
 from desk.mention import Mention
-from tests.collectors.facebook.fake import PAGE, POST, Page
-from tests.collectors.wire import NOW, Wire, answers
+from tests.collectors.facebook.fake import PAGE, POST, Page, stamp
+from tests.collectors.wire import NOW, Serve, Wire, answers
 
 SINCE = NOW - timedelta(days=7)
 
@@ -22,6 +23,10 @@ class Bench:
     wire: Wire
     book: Facebook
     time: datetime = NOW
+
+    def patient(self) -> bool:
+        assert len(self.wire.seen) < 50, "it asks for ever"
+        return True
 
     async def read(self, cursor: str | None = None) -> list[Mention]:
         return (await self.book.read(cursor, SINCE)).mentions
@@ -83,6 +88,40 @@ async def test_a_rush_under_one_post_is_read_past_its_first_page(bench: Bench) -
         bench.page.publish(f"n{number}", NOW - timedelta(minutes=number))
 
     assert len(await bench.read()) == 130
+
+
+async def test_a_rush_that_one_poll_cannot_read_to_its_end_is_told_and_what_is_known_is_not_missed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.facebook.RUSH", 1)
+    for number in range(160):
+        bench.page.publish(f"n{number}", NOW - timedelta(minutes=number))
+    first = await bench.book.read(None, SINCE)
+    bench.page.publish("Another one")
+    second = await bench.book.read(first.cursor, SINCE)
+
+    assert len(first.mentions) == 150
+    assert "new comments" in first.note
+    assert "Another one" in [m.text for m in second.mentions]
+    assert second.note == ""
+
+
+async def test_a_page_of_comments_that_leads_nowhere_ends_the_reading(bench: Bench) -> None:
+    for number in range(60):
+        bench.page.publish(f"n{number}", NOW - timedelta(minutes=number))
+    nowhere = {"data": [], "paging": {"cursors": {"after": "50"}, "next": "https://graph.test/next"}}
+    bench.wire.fails(answers(200, json.dumps(nowhere)), lambda r: r.url.path.endswith("/comments") and bench.patient())
+
+    assert len(await bench.read()) == 50
+
+
+async def test_what_was_said_before_the_first_poll_looked_is_no_news_to_the_second(bench: Bench) -> None:
+    """The first poll tells quietly what is old; the day that later ones go back must not reach behind it."""
+    bench.page.nodes[POST]["created_time"] = stamp(SINCE - timedelta(days=2))
+    bench.page.publish("Long ago", SINCE - timedelta(hours=2))
+    batch = await bench.book.read(None, SINCE)
+
+    assert (batch.mentions, await bench.read(batch.cursor)) == ([], [])
 
 
 async def test_posts_past_the_first_page_are_read_too(bench: Bench) -> None:
@@ -173,6 +212,22 @@ async def test_a_walk_whose_place_is_lost_begins_anew(bench: Bench) -> None:
     assert found == ["Under an old one"]
 
 
+async def test_a_page_of_old_posts_that_names_itself_ends_the_walk(bench: Bench) -> None:
+    posts = old_posts(bench.page, 200)
+
+    def names_itself(request: httpx.Request, serve: Serve) -> httpx.Response:
+        page = serve(request).json()
+        page["paging"]["cursors"]["after"] = request.url.params["after"]
+        return httpx.Response(200, json=page)
+
+    bench.wire.fails(names_itself, lambda request: request.url.params.get("after") == "75")
+    _, cursor = await walked(bench, 3)
+    bench.page.publish("Before it", under=posts[30])
+    found, _ = await walked(bench, 2, cursor)
+
+    assert "Before it" in found
+
+
 async def test_a_page_of_old_posts_that_cannot_be_had_costs_no_new_comment(bench: Bench) -> None:
     bench.page.publish("Where is my card?")
     bench.page.size = 1
@@ -220,6 +275,30 @@ async def test_answers_of_others_are_not_ours(bench: Bench) -> None:
     posted = await bench.book.reply(mention, "On its way", "k")
 
     assert [r.external_id for r in (await bench.book.look(mention)).replies] == [posted.external_id]
+
+
+async def test_our_reply_is_found_however_many_others_answered_after_it(bench: Bench) -> None:
+    """One that is not found is taken for lost, and sent again."""
+    number = bench.page.visit("Your app is down")
+    (mention,) = await bench.read()
+    posted = await bench.book.reply(mention, "We are on it", "k")
+    for minutes in range(260):
+        bench.page.publish("Same here", NOW + timedelta(minutes=minutes), under=number)
+
+    assert [r.external_id for r in (await bench.book.look(mention)).replies] == [posted.external_id]
+
+
+async def test_where_too_many_answered_to_read_them_all_our_reply_is_not_called_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.facebook.RUSH", 1)
+    number = bench.page.visit("Your app is down")
+    (mention,) = await bench.read()
+    for _ in range(160):
+        bench.page.publish("Same here", under=number)
+
+    with pytest.raises(BadAnswer, match="ours may be"):
+        await bench.book.look(mention)
 
 
 CODES: list[tuple[int, int, type[DeskError], str]] = [

@@ -26,6 +26,7 @@ class Account:
     def __init__(self) -> None:
         self.comments: dict[str, dict[str, Any]] = {}
         self.number = 0
+        self.name = "bank"
 
     @property
     def settings(self) -> Settings:
@@ -44,7 +45,7 @@ class Account:
         return number
 
     def publish_own(self) -> None:
-        self.publish("Ours", by="bank")
+        self.publish("Ours", by=self.name)
 
     def remove(self, number: str) -> None:
         del self.comments[number]
@@ -70,16 +71,22 @@ class Account:
         if number == ACCOUNT:
             return self._own(edge)
         if number == PICTURE:
-            return httpx.Response(200, json=self._page("", int(request.url.params["after"])))
+            return self._further(request, "")
         if number not in self.comments:
             return httpx.Response(400, content=self.error(404))
+        if edge and request.method == "GET":
+            return self._further(request, number)
         return self._on_comment(request, number)
 
     def _own(self, edge: list[str]) -> httpx.Response:
         if not edge:
-            return httpx.Response(200, json={"username": "bank", "id": ACCOUNT})
+            return httpx.Response(200, json={"username": self.name, "id": ACCOUNT})
         picture = {"id": PICTURE, "caption": "New card", "permalink": "https://www.instagram.com/p/x/"}
         return httpx.Response(200, json={"data": [{**picture, "comments": self._page("", 0)}]})
+
+    def _further(self, request: httpx.Request, under: str) -> httpx.Response:
+        asked = request.url.params
+        return httpx.Response(200, json=self._page(under, int(asked["after"]), int(asked["limit"])))
 
     def _on_comment(self, request: httpx.Request, number: str) -> httpx.Response:
         if request.method == "DELETE":
@@ -88,17 +95,18 @@ class Account:
         if request.method == "POST":
             assert not self.comments[number]["under"], "replies go under the comment at the top"
             text = parse_qs(request.content.decode(), keep_blank_values=True)["message"][0]
-            return httpx.Response(200, json={"id": self.publish(text, by="bank", under=number)})
+            return httpx.Response(200, json={"id": self.publish(text, by=self.name, under=number)})
         return httpx.Response(200, json=self._shown(self.comments[number]))
 
     def _shown(self, comment: dict[str, Any]) -> dict[str, Any]:
         shown = {name: value for name, value in comment.items() if name != "under"}
         return {**shown, "replies": self._page(comment["id"], 0)} if not comment["under"] else shown
 
-    def _page(self, under: str, start: int) -> dict[str, Any]:
+    def _page(self, under: str, start: int, most: int = 50) -> dict[str, Any]:
+        """Comments come the newest first; replies as they were written."""
         below = [one for one in self.comments.values() if one["under"] == under]
-        newest = sorted(below, key=lambda one: one["timestamp"], reverse=True)
-        end = start + 50
+        newest = sorted(below, key=lambda one: one["timestamp"], reverse=not under)
+        end = start + most
         more = {"next": "https://graph.test/next"} if end < len(newest) else {}
         data = [self._shown(one) for one in newest[start:end]]
         return {"data": data, "paging": {"cursors": {"after": str(end)}, **more}}

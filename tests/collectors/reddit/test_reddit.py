@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from collectors.reddit import Reddit
 from desk.errors import NeedsLogin
-from desk.mention import Mention
+from desk.mention import Author, Mention
 from tests.collectors.reddit.fake import Board
 from tests.collectors.wire import NOW, Wire, now
 
@@ -49,10 +49,31 @@ async def test_a_link_without_words_is_a_mention_by_its_title(bench: Bench) -> N
     assert [(m.title, m.text) for m in await bench.read()] == [("Bank", "")]
 
 
-async def test_what_its_author_took_back_is_none(bench: Bench) -> None:
-    bench.board.publish("[deleted]", by="[deleted]")
+async def test_a_link_whose_words_are_null_is_a_mention_too(bench: Bench) -> None:
+    """So Reddit shows each post that holds no words of its own."""
+    bench.board.publish("", selftext_html=None)
+    bench.board.publish("", selftext_html=None)
+    batch = await bench.reddit.read(None, SINCE)
 
-    assert await bench.read() == []
+    assert ([m.title for m in batch.mentions], batch.note) == (["Bank", "Bank"], "")
+
+
+async def test_what_its_author_took_back_is_told_as_deleted_and_not_as_an_edit(bench: Bench) -> None:
+    bench.board.publish("Queue of an hour")
+    bench.board.publish("Queue of two hours")
+    batch = await bench.reddit.read(None, SINCE)
+    bench.board.posts[0] |= {"author": "[deleted]", "selftext_html": "<p>[deleted]</p>"}
+    bench.board.posts[1] |= {"selftext_html": "<p>[removed]</p>"}
+
+    assert [m.deleted for m in batch.mentions] == [False, False]
+    assert [m.deleted for m in await bench.read(batch.cursor)] == [True, True]
+
+
+async def test_words_of_a_deleted_account_stand_without_their_author(bench: Bench) -> None:
+    bench.board.publish("Queue of an hour", by="[deleted]")
+    (mention,) = await bench.read()
+
+    assert (mention.text, mention.deleted, mention.author) == ("Queue of an hour", False, Author())
 
 
 async def test_pages_are_read_on_until_what_is_known(bench: Bench) -> None:

@@ -78,7 +78,9 @@ class Group:
         return METHODS[method](self, json.loads(request.content))
 
     def _updates(self, asked: dict[str, Any]) -> httpx.Response:
-        self.updates = [one for one in self.updates if one["update_id"] >= asked["offset"]]
+        # An offset far beyond the newest update is passed over (tdlib: TQueue.cpp, get).
+        if self.updates and asked["offset"] <= self.updates[-1]["update_id"] + 10:
+            self.updates = [one for one in self.updates if one["update_id"] >= asked["offset"]]
         return _result(self.updates[: asked["limit"]])
 
     def _send(self, asked: dict[str, Any]) -> httpx.Response:

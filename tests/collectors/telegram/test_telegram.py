@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -13,7 +15,7 @@ from collectors.telegram import Settings, Telegram
 from desk.errors import Gone, NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from tests.collectors.telegram.fake import GROUP, OTHER, TOKEN, Group
-from tests.collectors.wire import NOW, Wire, answers, now
+from tests.collectors.wire import NOW, Wire, answers, now, takes_effect_then
 
 SINCE = NOW - timedelta(days=1)
 
@@ -91,11 +93,89 @@ async def test_updates_stay_at_telegram_until_the_next_poll_confirms_them(bench:
     assert bench.group.updates == []
 
 
-async def test_more_than_one_call_brings_are_all_read(bench: Bench) -> None:
+async def test_more_than_one_call_brings_comes_over_several_polls(bench: Bench) -> None:
     for number in range(130):
         bench.group.publish(f"n{number}")
+    first = await bench.bot.read(None, SINCE)
 
-    assert len(await bench.read()) == 130
+    assert [m.text for m in [*first.mentions, *await bench.read(first.cursor)]] == [f"n{n}" for n in range(130)]
+
+
+async def test_what_a_poll_that_fails_had_read_is_not_forgotten_by_telegram(bench: Bench) -> None:
+    """A second call in the same poll would confirm the first one's messages before they are stored."""
+    for number in range(130):
+        bench.group.publish(f"n{number}")
+    bench.wire.fails(takes_effect_then(httpx.ReadTimeout), lambda _request: len(bench.wire.seen) > 1)
+    with suppress(Retry):
+        await bench.read()
+    bench.wire.heals()
+
+    assert "n0" in [m.text for m in await bench.read()]
+
+
+async def test_a_count_that_begins_elsewhere_is_gone_on_with(bench: Bench) -> None:
+    """As after a quiet week, or with another bot: Telegram then answers from the beginning of what it has."""
+    for number in range(130):
+        bench.group.publish(f"n{number}")
+    first = await bench.bot.read('{"offset": 700000000}', SINCE)
+
+    assert [m.text for m in [*first.mentions, *await bench.read(first.cursor)]] == [f"n{n}" for n in range(130)]
+
+
+CHANNEL_BOT = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
+
+
+async def test_who_writes_as_a_channel_is_named_by_it_and_not_by_telegrams_bot(bench: Bench) -> None:
+    as_channel = {"id": -1005, "title": "Rates of Almaty", "username": "rates"}
+    mention = await bench.one(sender_chat=as_channel, **{"from": CHANNEL_BOT})
+
+    assert (mention.author.id, mention.author.name, mention.author.kind) == ("-1005", "Rates of Almaty", "")
+    assert mention.author.url == "https://t.me/rates"
+
+
+async def test_what_the_brand_says_as_its_channel_is_no_mention(bench: Bench) -> None:
+    """Its posts, forwarded into the group by Telegram, say which channel that is; for later polls too."""
+    channel = {"id": -1001, "title": "Bank"}
+    bench.group.publish("New card", is_automatic_forward=True, sender_chat=channel)
+    first = await bench.bot.read(None, SINCE)
+    bench.group.publish("We are on it", sender_chat=channel, **{"from": CHANNEL_BOT})
+
+    assert (first.mentions, await bench.read(first.cursor)) == ([], [])
+
+
+async def test_a_comment_under_a_post_tells_the_brands_channel_too(bench: Bench) -> None:
+    channel = {"id": -1001, "title": "Bank"}
+    post = {"message_id": 5, "is_automatic_forward": True, "sender_chat": channel}
+    bench.group.publish("Card blocked", reply_to_message=post)
+    bench.group.publish("We are on it", sender_chat=channel, **{"from": CHANNEL_BOT})
+
+    assert [m.text for m in await bench.read()] == ["Card blocked"]
+
+
+async def test_the_channel_of_a_group_that_is_not_read_does_not_speak_for_the_brand(bench: Bench) -> None:
+    channel = {"id": -1009, "title": "Partner"}
+    bench.group.publish("News", chat={"id": OTHER, "title": "Other"}, is_automatic_forward=True, sender_chat=channel)
+    bench.group.publish("Your card is bad", sender_chat=channel, **{"from": CHANNEL_BOT})
+
+    assert [m.text for m in await bench.read()] == ["Your card is bad"]
+
+
+async def test_a_message_of_a_basic_group_has_no_link_that_leads_nowhere(bench: Bench) -> None:
+    bench.bot._chats = {"-777"}
+
+    assert (await bench.one(chat={"id": -777, "title": "Bank chat"})).url == ""
+
+
+async def test_a_group_that_became_another_is_read_on_and_staff_are_told(bench: Bench) -> None:
+    new = {"id": OTHER, "title": "Bank chat"}
+    bench.group.publish("", migrate_to_chat_id=OTHER)
+    first = await bench.bot.read(None, SINCE)
+    bench.group.publish("Card blocked", chat=new)
+    second = await bench.bot.read(first.cursor, SINCE)
+
+    assert f"the group {GROUP} is {OTHER} now" in first.note
+    assert [m.text for m in second.mentions] == ["Card blocked"]
+    assert second.note == ""
 
 
 async def test_an_edit_is_the_same_mention_with_new_words(bench: Bench) -> None:

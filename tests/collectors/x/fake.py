@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -14,6 +14,12 @@ from collectors.x import Settings
 from tests.collectors.wire import NOW
 
 TOKEN = "bearer-of-the-app"
+EPOCH = 1288834974.657
+"""Unix time of X's first id; each holds the milliseconds since then above its last 22 bits."""
+
+
+def first_id_at(at: datetime) -> int:
+    return int((at.timestamp() - EPOCH) * 1000) << 22
 
 
 class Search:
@@ -23,13 +29,15 @@ class Search:
     def __init__(self) -> None:
         self.posts: list[dict[str, Any]] = []
         self.page = 100
+        self.time = NOW
+        self.marks: set[str] = set()
 
     @property
     def settings(self) -> Settings:
         return Settings(bearer_token=SecretStr(TOKEN), query='"Bank"', handle="@TheBank")
 
     def publish(self, text: str, at: datetime = NOW, by: str = "7", **more: Any) -> str:
-        number = str(10**18 + len(self.posts))
+        number = str(first_id_at(NOW) + len(self.posts))
         post = {
             "id": number,
             "text": escape(text, quote=False),
@@ -57,9 +65,14 @@ class Search:
         asked = request.url.params
         assert asked["query"] == '("Bank") -from:thebank'
         since = int(asked.get("since_id", 0))
+        if since and since < first_id_at(self.time - timedelta(days=7)):
+            return httpx.Response(400, content=self.error(400, "invalid-request"))
+        if "next_token" in asked and asked["next_token"] not in self.marks:
+            return httpx.Response(400, content=self.error(400, "invalid-request"))
         found = [post for post in reversed(self.posts) if int(post["id"]) > since]
         start = int(asked.get("next_token", 0))
         meta = {"next_token": str(start + self.page)} if start + self.page < len(found) else {}
+        self.marks |= set(meta.values())
         body: dict[str, Any] = {"meta": meta, "data": found[start : start + self.page], "includes": {"users": USERS}}
         return httpx.Response(200, json=body if found else {"meta": {"result_count": 0}})
 

@@ -136,6 +136,7 @@ INSTAGRAM = {
     "calls": [
         {"ask": "GET /{user}/media", "path": {"user": DIGITS}, "query": {**PAGED, "fields": selects(IG_MEDIA)}},
         {"ask": "GET /{id}/comments", "query": {**PAGED, "fields": selects(IG_COMMENT)}},
+        {"ask": "GET /{id}/replies", "query": {**PAGED, "fields": selects(IG_REPLY)}},
         # The account itself, or a comment: Graph tells them apart by the number.
         {"ask": "GET /{id}", "query": {**ANY_CALL, "fields": selects(IG_USER)}},
         {"ask": "GET /{id}", "query": {**ANY_CALL, "fields": selects(IG_COMMENT)}},
