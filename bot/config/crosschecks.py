@@ -116,6 +116,27 @@ def _telegram_is_complete(view: _View) -> None:
     _listens(view, Where().at("telegram", "mode"))
 
 
+def _bots_are_read_once(view: _View) -> None:
+    """Who reads a bot's updates takes them from all others (Bot API: getUpdates)."""
+    first: dict[str, Where] = {}
+    for token, where in _bots(view):
+        if token in first:
+            fault = f"this bot is read by {first[token].path} already, and one takes the other's messages"
+            view.faults.add(where, fault, "give each its own bot")
+        first.setdefault(token, where)
+
+
+def _bots(view: _View) -> Iterator[tuple[str, Where]]:
+    desk = view.config.telegram
+    if desk is not None and not _lost(desk.token):
+        yield desk.token.get_secret_value(), Where().at("telegram")
+    for at in view.brands():
+        for n, source in enumerate(at.brand.sources or ()):
+            token = getattr(source.settings, "token", None) if source.platform == "telegram" else None
+            if token is not None:
+                yield token.get_secret_value(), at.of_brand.at("sources", n).named(source.key).at("token")
+
+
 def _slack_is_complete(view: _View) -> None:
     for n, slack in enumerate(view.config.slack or ()):
         where = Where().at("slack", n).named(slack.key)
@@ -315,6 +336,7 @@ def _check_need(view: _View, step: Step, where: Where) -> None:
 CHECKS: tuple[Callable[[_View], None], ...] = (
     _keys_are_unique,
     _telegram_is_complete,
+    _bots_are_read_once,
     _slack_is_complete,
     _people_are_known,
     _people_have_ids,

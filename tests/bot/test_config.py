@@ -160,6 +160,7 @@ OSKAR = ANNA.replace("anna", "oskar").replace("1001", "1002")
 BREW = ACME.replace('"acme"', '"brew"').replace("C0ACME", "C0BREW") + COFFEE.replace('"coffee"', '"ale"')
 WEB = 'mode = "webhook"\npublic_url = "https://d.example"\nsecret = "env:ACME_HOOK_SECRET"\n'
 AI = '[ai]\nbase_url = "https://ai.example/v1"\n'
+TALK = '[[clients.brands.sources]]\nkey = "talk"\nplatform = "telegram"\ntoken = "env:TELEGRAM_TOKEN"\nchats = [-1001000000009]\n'
 NEWS = HOOK + '[[clients.brands.sources]]\nkey = "news"\nplatform = "rss"\nurl = "{}"\nevery = "{}"\n'
 
 DROPPED = '[[clients.brands.sources]]\nkey = "drop"\nplatform = "csv"\npath = "drop"\n'
@@ -243,6 +244,8 @@ FAULTY = {
     "same brand": ((END, END), 'clients[0].brands[1].key (acme / coffee): "coffee" is used twice, first at clients[0].brands[0].key; give each its own', COFFEE),
     "same source": ((HOOK, HOOK.replace('"hook"', '"play"')), 'clients[0].brands[0].sources[1].key (acme / coffee / play): "play" is used twice, first at clients[0].brands[0].sources[0].key; give each its own'),
     "same place": ((COFFEE, COFFEE + 'places = [{id = "a", name = "A"}, {id = "a", name = "B"}]\n'), 'clients[0].brands[0].places[1].id (acme / coffee): "a" is used twice, first at clients[0].brands[0].places[0].id; give each its own'),
+    "same bot as the desk's": ((END, END), "clients[0].brands[0].sources[2].token (acme / coffee / talk): this bot is read by telegram already, and one takes the other's messages; give each its own bot", TALK),
+    "same bot of two sources": ((TELEGRAM, TELEGRAM.replace("TELEGRAM_TOKEN", "OTHER_BOT")), "clients[0].brands[0].sources[3].token (acme / coffee / chat): this bot is read by clients[0].brands[0].sources[2].token already, and one takes the other's messages; give each its own bot", TALK + TALK.replace("talk", "chat")),
     "same workspace": ((SLACK, SLACK + SLACK), 'slack[1].key (main): "main" is used twice, first at slack[0].key; give each its own'),
     "same telegram id": ((ANNA, ANNA + OSKAR.replace("1002", "1001")), 'people[1].telegram (oskar): "1001" is used twice, first at people[0].telegram; give each its own'),
     "same slack id": ((MARTA, MARTA + MARTA.replace("marta", "rita").replace('"U0', '"main/U0')), 'people[2].slack (rita): "main/U0MARTA" is used twice, first at people[1].slack; give each its own'),
@@ -269,7 +272,7 @@ FAULTY = {
     "brand's target over limit": ((COFFEE, COFFEE + 'sla.limit = "1h"\n'), "clients[0].brands[0].sla.target (acme / coffee): must be shorter than limit; shorten target or lengthen limit"),
 }  # fmt: skip
 
-ODD = {"SHORT": "kept-secret", "EMPTY": " ", "SPACED": "kept secret"}
+ODD = {"OTHER_BOT": "7000000002:kept-secret-other", "SHORT": "kept-secret", "EMPTY": " ", "SPACED": "kept secret"}
 
 
 @pytest.mark.parametrize("name", FAULTY)
