@@ -28,6 +28,9 @@ LONGEST = 4_000
 """Characters of a text that are judged."""
 EVEN = 0.5
 
+LETTERS = "mail"
+"""Where a mention of no site is a letter whose form is not known: staff look at it, whatever it seems to say."""
+
 TO_CHECK = Verdict("to_check", None, "none")
 
 QUESTION = """\
@@ -56,6 +59,8 @@ class StarsThenAi:
     stars: Judge = field(default_factory=StarsOrCheck)
 
     async def judge(self, mention: Mention, rules: Rules) -> Verdict:
+        if mention.key.platform == LETTERS and not mention.site:
+            return TO_CHECK
         if mention.rating is not None or not rules.ai or not (mention.text or mention.title).strip():
             return await self.stars.judge(mention, rules)
         try:

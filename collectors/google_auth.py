@@ -63,7 +63,7 @@ def _assertion(account: ServiceAccount, scope: str, now: datetime) -> str:
     headers = {"kid": account.private_key_id} if account.private_key_id else None
     try:
         return jwt.encode(claims, _key(account.private_key), algorithm="RS256", headers=headers)
-    except (ValueError, TypeError, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, jwt.PyJWTError):  # a public key has no method to sign
         # `from None`: the library's error may quote the key.
         raise NeedsLogin("the service account's private_key cannot be read; download a new key") from None
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
-from urllib.robotparser import RobotFileParser
 
 import httpx
+from protego import Protego
 
 from collectors.bodies import MEGABYTE, TooBig, body
 from collectors.http import HOPS, REDIRECTS, TOTAL
@@ -29,6 +29,8 @@ GATES = {
 """Addresses to which a site sends those whom it does not let in, by what they say."""
 WORDS = re.compile(r"text/|application/(?:xhtml|xml|json)|$")
 """Kinds of content that hold words; a person may as well have named a picture."""
+UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
+"""Signs that say where a word may be broken; sites put them into what people wrote."""
 CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 
 
@@ -89,13 +91,13 @@ class PageReader:
 
     async def page(self, url: str) -> Got:
         """A page of words, at the end of its redirects. Raises Unread, Inside, TooBig and what httpx has."""
-        known: dict[str, RobotFileParser] = {}
+        known: dict[str, Protego] = {}
 
         async def may(address: str) -> None:
             host = httpx.URL(address).host
             if host not in known:
                 known[host] = await self._robots(address)
-            if not known[host].can_fetch(NAME, address):
+            if not known[host].can_fetch(address, NAME):
                 raise Unread("robots")
 
         page = await self._followed(url, may)
@@ -105,15 +107,13 @@ class PageReader:
             raise Unread("no_text")
         return page
 
-    async def _robots(self, url: str) -> RobotFileParser:
+    async def _robots(self, url: str) -> Protego:
         """Where there is no such file all is allowed; where it is kept from us nothing is, nor while it is away."""
         answer = await self._followed(urljoin(url, "/robots.txt"), _anything)
         if answer.status == CROWDED or answer.status >= BROKEN:
             raise Unread("no_answer")
-        rules = RobotFileParser()
         text = answer.text if answer.status < 300 else NOTHING if answer.status in CLOSED else ""
-        rules.parse(text.splitlines())
-        return rules
+        return Protego.parse(text.removeprefix("\ufeff"))
 
     async def _followed(self, url: str, may: May) -> Got:
         for _ in range(HOPS):
@@ -160,4 +160,4 @@ def _found(page: str, text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return fold(fold_typography(text))
+    return fold(fold_typography(text.translate(UNSEEN)))

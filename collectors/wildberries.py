@@ -42,7 +42,7 @@ CARD = PlatformCard(
         "Answers to reviews are shown after moderation; contacts in them are likely to be rejected.",
         "Whether answers to questions are moderated the API does not tell: they count as shown.",
         "3 requests a second with a Personal or Service token. A plain Basic token allows 5 an hour: set `every` to "
-        "15 minutes or more, and expect replies, which take 3 requests each, to be slow.",
+        "15 minutes or more, and expect replies, which take 4 requests each, to need an hour or more.",
         "Reviews without an answer go to an archive after 30 days, which is not read.",
         "What a buyer adds to a review later is a review of its own, with the first as its parent.",
         "The token ends after some months; a note warns for the last two weeks.",
@@ -56,7 +56,12 @@ PAGE = 500
 PAGES = 10
 OVERLAP = timedelta(hours=24)
 """For what a list shows later than its date says."""
+AGAIN = timedelta(hours=2)
+"""The same for a list too long for one poll: a whole day of it would keep the newest waiting at each reading. It covers
+also what was answered, and so left one list for the other, before the first was read to its end."""
 SECOND = timedelta(seconds=1)
+KEPT = timedelta(minutes=30)
+"""How long what was read before a write holds for the next try, where a limit kept the write itself from being made."""
 WARNED = timedelta(days=14)
 UNKNOWN = "seller"
 SHOWN = "wbRu"
@@ -186,17 +191,30 @@ class Claims(BaseModel):
 
 
 class Cursor(BaseModel):
-    """From when each shelf is read next, the one to begin with, and the day the token's end was told."""
+    """From when each shelf is read next, and where the reading of those began that took more than this poll; the one to
+    begin with, and the day the token's end was told."""
 
     after: dict[str, AwareDatetime] = {}
+    began: dict[str, AwareDatetime] = {}
     turn: str = ""
     told: date | None = None
 
 
+class Before(NamedTuple):
+    """A record as it was before a write, and when it was read."""
+
+    at: datetime
+    record: Record
+
+
 class Swept(NamedTuple):
+    """`whole`: the list was read to its end. `limited`: Wildberries wants to be asked for the rest later."""
+
     mentions: list[Mention]
     after: datetime
     note: str
+    whole: bool = False
+    limited: bool = False
 
 
 def said_by_wildberries(body: Any) -> tuple[str, str]:
@@ -224,25 +242,33 @@ class Wildberries:
         claims = _claims(self._token)
         self.account = claims.seller
         self._ends = claims.exp
+        self._kept: dict[str, Before] = {}
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         state = Cursor.model_validate_json(cursor) if cursor else Cursor()
         warning = self._ending(state.told)
-        after, notes, turn = dict(state.after), [warning], ""
+        after, began, notes, turn = dict(state.after), dict(state.began), [warning], ""
         mentions: dict[MentionKey, Mention] = {}
         for done, shelf in enumerate(self._in_turn(state.turn)):
+            begin = after.get(shelf.name, since)
+            floor = began.get(shelf.name, begin)
             try:
-                swept = await self._sweep(shelf, after.get(shelf.name, since))
+                swept = await self._sweep(shelf, begin, floor)
             except Retry as error:
                 if not (error.rate_limited and done):
                     raise
                 turn = shelf.name  # a Basic token pays for one request in 12 minutes: what came is kept
                 break
             after[shelf.name] = swept.after
+            began.pop(shelf.name, None)
+            began |= {} if swept.whole else {shelf.name: floor}
             mentions |= {mention.key: mention for mention in swept.mentions}
             notes.append(swept.note)
+            if swept.limited:
+                turn = shelf.name
+                break
         told = self._now().date() if warning else state.told
-        following = Cursor(after=after, turn=turn, told=told)
+        following = Cursor(after=after, began=began, turn=turn, told=told)
         return Batch([*mentions.values()], following.model_dump_json(exclude_defaults=True), joined(notes))
 
     async def look(self, mention: Mention) -> Look:
@@ -254,14 +280,13 @@ class Wildberries:
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
         # Wildberries takes an answer to whatever id, with 204: look before, read back after.
-        record = await in_time(writing_begins_by(), self._one(mention), CARD.title)
-        return await self._answer(mention, text, record.answer)
+        return await self._answer(mention, text, await self._before(mention))
 
     async def edit(self, mention: Mention, reply_id: str, text: str) -> Posted:
-        record = await in_time(writing_begins_by(), self._one(mention), CARD.title)
-        if record.answer is None:
+        before = await self._before(mention)
+        if before.record.answer is None:
             raise Gone(f"{CARD.title}: there is no answer to edit", what="reply")
-        return await self._answer(mention, text, record.answer)
+        return await self._answer(mention, text, before)
 
     async def delete(self, mention: Mention, reply_id: str) -> None:
         raise Refused("Wildberries has no way to delete an answer; it can be edited once within 60 days")
@@ -281,22 +306,39 @@ class Wildberries:
         yield from self._shelves[start:]
         yield from self._shelves[:start]
 
-    async def _sweep(self, shelf: Shelf, begin: datetime) -> Swept:
-        """What was written from `begin` on, oldest first. Pages go by date: a list by number shifts when one leaves."""
+    async def _sweep(self, shelf: Shelf, begin: datetime, floor: datetime) -> Swept:
+        """What was written from `begin` on, oldest first. Pages go by date: a list by number shifts when one leaves.
+
+        `floor`: where an earlier poll began to read this list.
+        """
         start, after = self._now(), begin
         found: dict[str, Record] = {}
         notes: list[str] = []
-        for _ in range(PAGES):
-            raw = await self._list(shelf, after)
+        whole = limited = False
+        for number in range(PAGES):
+            raw = await self._page(shelf, after, first=number == 0)
+            limited = raw is None
+            if raw is None:
+                break
             records, note = readable(raw, Record, CARD.title)
             notes.append(note)
             found |= {record.id: record for record in records if record.at >= begin}
             newest = max((min(record.at, start) for record in records), default=after)
             if len(raw) < PAGE:
-                after = max(begin, newest - OVERLAP)
+                after, whole = max(floor, newest - (OVERLAP if floor == begin else AGAIN)), True
                 break
             after = max(after + SECOND, newest - SECOND)
-        return Swept([self._mention(one, shelf.section) for one in found.values()], after, joined(notes))
+        mentions = [self._mention(one, shelf.section) for one in found.values()]
+        return Swept(mentions, after, joined(notes), whole, limited)
+
+    async def _page(self, shelf: Shelf, after: datetime, first: bool) -> list[Any] | None:
+        """None where a limit is met after a first page: what came counts, or a long list would never be passed."""
+        try:
+            return await self._list(shelf, after)
+        except Retry as error:
+            if first or not error.rate_limited:
+                raise
+            return None
 
     async def _list(self, shelf: Shelf, after: datetime, until: datetime | None = None) -> list[Any]:
         params: dict[str, str | int] = {
@@ -332,11 +374,28 @@ class Wildberries:
         if at is None or at < self._now() - (CARD.history or timedelta()):
             return True  # perhaps in the archive: nothing is known to be gone
         shelves = [shelf for shelf in SHELVES if shelf.section is _section(mention)]
-        raw = [record for shelf in shelves for record in await self._list(shelf, at - SECOND, at + SECOND)]
+        try:
+            raw = [record for shelf in shelves for record in await self._list(shelf, at - SECOND, at + SECOND)]
+        except Retry as error:
+            if not error.rate_limited:
+                raise
+            return True  # a plain Basic token never pays for three requests in a row: people must decide
         return any(isinstance(record, dict) and record.get("id") == mention.key.external_id for record in raw)
 
-    async def _answer(self, mention: Mention, text: str, earlier: Reply | None) -> Posted:
-        await self._write(mention, text, _method(earlier))
+    async def _before(self, mention: Mention) -> Before:
+        """A plain Basic token pays for one request in 12 minutes: read anew before each try, nothing would be sent."""
+        kept = self._kept.pop(mention.key.external_id, None)
+        if kept is not None and kept.at > self._now() - KEPT:
+            return kept
+        return Before(self._now(), await in_time(writing_begins_by(), self._one(mention), CARD.title))
+
+    async def _answer(self, mention: Mention, text: str, before: Before) -> Posted:
+        try:
+            await self._write(mention, text, _method(before.record.answer))
+        except Retry as error:
+            if error.rate_limited:
+                self._kept[mention.key.external_id] = before
+            raise
         try:
             answer = (await in_time(writing_begins_by(), self._one(mention), CARD.title)).answer
         except DeskError as error:

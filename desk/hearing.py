@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from desk import follow as f
@@ -24,6 +25,8 @@ from desk.work import LEASES, Prio, Row, Work
 
 LONGEST_TXT = 100_000
 """Bytes of a .txt file read as the text a person was asked for."""
+LONGEST_KEY = 500
+"""Characters of a mention's key that are the words or the address themselves."""
 
 Recognise = Callable[[str, str], tuple[MentionKey, str] | None]
 """(brand, address) → the mention on one of the brand's own platforms and its source; None: none of them."""
@@ -177,7 +180,7 @@ class Hearing:
     def _brought(self, rules: Rules, url: str, text: str, typed: Typed) -> Mention:
         """On one of the brand's own platforms it can be answered there; elsewhere by hand."""
         known = self.recognise(rules.brand, url) if url else None
-        by_hand = MentionKey(rules.brand, "manual", rules.brand, url or _fold(text))
+        by_hand = MentionKey(rules.brand, "manual", rules.brand, _identity(url or " ".join(text.split())))
         key, source = known or (by_hand, "")
         site = "" if known else _site(url)
         author = Author(name=typed.name)
@@ -210,8 +213,9 @@ def _site(url: str) -> str:
     return re.sub(r"^https?://(?:www\.)?([^/?#]+).*$", r"\1", url) if url else ""
 
 
-def _fold(text: str) -> str:
-    return " ".join(text.split())[:200]
+def _identity(said: str) -> str:
+    """What is longer than a key may be is known by its hash: texts may begin alike, and PostgreSQL indexes no long one."""
+    return said if len(said) <= LONGEST_KEY else sha256(said.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

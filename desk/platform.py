@@ -33,6 +33,7 @@ class PlatformCard:
     `one_reply`: the platform keeps a single reply, a second one replaces it. `delete_first`: it does so only after the
     old one was deleted; it must be able to delete and to look.
     `moderated`: its moderators may see a reply before the public does. `links`: replies may hold web addresses.
+    `lost`: what it would leave out of a text, taking it for markup.
     `shortest`, `longest`: of a reply in `unit`, counted by `measure` where the unit is the platform's own;
     `bytes_at_most`: a second limit beside it.
     `hosts`: addresses by which a link is recognised. `calls`: what the platform names its own notifications, where the
@@ -48,9 +49,9 @@ class PlatformCard:
     one_reply: bool = False
     delete_first: bool = False
     pushed: bool = False
-    keeps_markup: bool = False
     moderated: bool = False
     links: bool = True
+    lost: re.Pattern[str] | None = None
     shortest: int = 1
     longest: int | None = None
     unit: Unit = "characters"
@@ -74,6 +75,10 @@ MEASURES: dict[Unit, Callable[[str], int]] = {
 ADDRESS = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|ru|kz|org|net|io|рф)\b", re.IGNORECASE)
 
 
+LOST = 50
+"""Characters shown of what would be left out."""
+
+
 class Problem(NamedTuple):
     """Why a text cannot be published as it is; `key` names the sentence in handlers/words."""
 
@@ -87,12 +92,15 @@ def problems(text: str, card: PlatformCard) -> list[Problem]:
     size = len(text.encode("utf-8", "surrogatepass"))
     shown = {"platform": card.title, "length": length}
     bytes_shown = {"platform": card.title, "length": size, "longest": most}
+    lost = card.lost.search(text) if card.lost else None
+    words: dict[str, object] = {"platform": card.title, "lost": lost[0][:LOST] if lost else ""}
     found = [
         (not text.strip(), Problem("text_empty", {})),
         (0 < length < card.shortest, Problem("text_too_short", {**shown, "shortest": card.shortest})),
         (longest is not None and length > longest, Problem("text_too_long", {**shown, "longest": longest})),
         (most is not None and size > most, Problem("text_too_many_bytes", bytes_shown)),
         (not card.links and bool(ADDRESS.search(text)), Problem("text_has_links", {"platform": card.title})),
+        (lost is not None, Problem("text_would_lose", words)),
     ]
     return [problem for holds, problem in found if holds]
 

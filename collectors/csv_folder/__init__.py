@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from collectors.csv_folder.columns import FIELDS, Columns
 from collectors.csv_folder.cursor import Cursor, Seen
-from collectors.csv_folder.files import changed, content, is_ours, table
+from collectors.csv_folder.files import changed, content, digest, is_ours, named, resumed, table
 from collectors.csv_folder.mentions import NAME, Maker
 from collectors.csv_folder.rows import Table, Unreadable
 from collectors.http import Now
@@ -42,7 +42,7 @@ CARD = PlatformCard(
         "their own.",
         "Of an .xlsx the first sheet that has the columns is read, up to 20,000 rows; hidden sheets are not. A formula "
         "says what it gave when the file was saved. A merged cell counts for its first row.",
-        "A row without id is known by its url or, where several rows share that, by author, time and text.",
+        "A row without id is known by its url and author or, where several rows share those, by author, time and text.",
         "A date without a time of day only keeps old rows out: the clock starts when the row is found.",
     ),
 )
@@ -51,8 +51,9 @@ ROWS = 1_000
 """Mentions of one poll; the next one goes on in the same file."""
 STILL = 2.0
 """Seconds without a change after which a file counts as whole."""
-FAULTS, FILES = 3, 10
-"""How many rows of a file, and how many files, a note tells of."""
+FAULTS, NOTES = 3, 600
+"""How many rows of a file a note tells of, and after how many characters of notes other files wait for the next poll: a
+note is told once, in one message."""
 
 
 class Settings(CommonSettings):
@@ -100,11 +101,12 @@ class Settings(CommonSettings):
 
 
 class Step(NamedTuple):
-    """What one file gave."""
+    """What one file gave. `unread`: it could not be opened."""
 
     seen: Seen
     mentions: Sequence[Mention] = ()
     note: str = ""
+    unread: bool = False
 
 
 class Kept(NamedTuple):
@@ -142,14 +144,20 @@ class Folder(NoReply):
         known, unknown = state.known(self._shape), Seen(early=cursor is None)
         mentions: dict[MentionKey, Mention] = {}
         notes: list[str] = []
+        locked: list[str] = []
         files: dict[str, Seen] = {}
         for path in self._files():
-            step = self._step(path, known.get(path.name, unknown), ROWS - len(mentions), state.since)
+            room = ROWS - len(mentions) if sum(map(len, notes)) < NOTES else 0
+            step = self._step(path, known.get(named(path), unknown), room, state.since)
             mentions |= {mention.key: mention for mention in step.mentions}
-            notes += [step.note] if step.note else []
-            files[path.name] = step.seen
-        after = Cursor(since=state.since, shape=self._shape, files=files)
-        return Batch([*mentions.values()], after.model_dump_json(exclude_defaults=True), joined(notes[:FILES]))
+            # A file that cannot be opened is told with each poll, and must not keep others waiting.
+            (locked if step.unread else notes).append(step.note[:NOTES])
+            files[named(path)] = step.seen
+        # Of an empty folder nothing is forgotten: a disk of another machine may be away, and come back with old rows.
+        after = Cursor(since=state.since, shape=self._shape, files=files or known)
+        return Batch(
+            [*mentions.values()], after.model_dump_json(exclude_defaults=True), joined([*notes, joined(locked)[:NOTES]])
+        )
 
     def _files(self) -> list[Path]:
         """Those that may be read, the oldest first: what a later export says of a mention comes after."""
@@ -170,23 +178,25 @@ class Folder(NoReply):
                 return Step(seen)
             return self._fresh(path, stat, seen, room, since)
         except OSError as error:
-            return Step(seen, note=f"{path.name}: cannot be read ({error.strerror})")
+            return Step(seen, note=f"{named(path)}: cannot be read ({error.strerror})", unread=True)
 
     def _fresh(self, path: Path, stat: os.stat_result, seen: Seen, room: int, since: datetime) -> Step:
         done = Seen(size=stat.st_size, mtime=stat.st_mtime_ns, taken=None, early=seen.early)
         try:
             data = content(path, stat)
-            done = done.model_copy(update={"sha": hashlib.sha256(data).hexdigest()[:16]})
-            start = seen.taken if seen.sha == done.sha else 0
+            done = done.model_copy(update={"sha": digest(data)})
+            start = resumed(path, data, seen)
             if start is None:
                 return Step(done)
             found = self._table(path, data, done.sha)
         except Unreadable as error:
-            return Step(done, note=f"{path.name}: {error}")
+            return Step(done, note=f"{named(path)}: {error}")
         taken = self._maker.taken(found, start, room, since if seen.early else None)
         self._kept = None if taken.until is None else Kept(path.name, done.sha, found)
-        notes = _told(path.name, [found.note] if found.note and not start else []), _told(path.name, taken.faults)
-        return Step(done.model_copy(update={"taken": taken.until}), taken.mentions, joined(notes))
+        name = named(path)
+        notes = _told(name, [found.note] if found.note and not start else []), _told(name, taken.faults)
+        seen = done.model_copy(update={"taken": taken.until, "rows": len(found.rows)})
+        return Step(seen, taken.mentions, joined(notes))
 
     def _table(self, path: Path, data: bytes, sha: str) -> Table:
         kept = self._kept

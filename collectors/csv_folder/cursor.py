@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
 class Seen(BaseModel):
-    """A file as it was last read. `taken`: rows brought so far, None where that was all of them. `early`: it was there
-    at the first poll."""
+    """A file as it was last read. `taken`: rows brought so far, None where that was all of them. `rows`: how many there
+    are. `early`: it was there at the first poll."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -17,6 +17,7 @@ class Seen(BaseModel):
     mtime: int = 0
     sha: str = ""
     taken: int | None = 0
+    rows: int = 0
     early: bool = False
 
     def is_done(self, stat: os.stat_result) -> bool:

@@ -22,7 +22,7 @@ from collectors.webhook import Parent, Pushed, PushedAuthor
 from desk.mention import Author, Mention, MentionKey
 
 NAME = "csv"
-SAME = {"title", "text", "url", "rating", "lang", "item", "reach", "deleted"}
+SAME = {"title", "text", "url", "rating", "lang", "item", "reach"}
 """Fields that a mention has by the same name."""
 
 
@@ -58,10 +58,10 @@ class Maker:
         return Taken(None, mentions, faults)
 
     def _shared(self, rows: Sequence[Row]) -> set[str]:
-        """Addresses that several rows without an id have: of a page, then, and not of a mention."""
+        """What several rows without an id are known by: that of a page, then, and not of a mention."""
         filled = [self.columns.filled(row.cells) for row in rows]
-        counted = Counter(str(one.get("url", "")) for one in filled if "id" not in one)
-        return {url for url, count in counted.items() if count > 1}
+        counted = Counter(_place(one) for one in filled if "id" not in one)
+        return {place for place, count in counted.items() if count > 1}
 
     def _mentions(self, row: Row, shared: set[str], since: datetime | None) -> list[Mention]:
         """The row's mention, or none where it is too old."""
@@ -87,13 +87,26 @@ class Maker:
             media=tuple(pushed.media or ()),
             parent_id=parent.id,
             parent_url=parent.url,
+            deleted=bool(pushed.deleted),
             raw=scrubbed(dict(cells)),
             **pushed.model_dump(include=SAME),
         )
 
 
 def _identity(filled: Mapping[str, Any], shared: set[str]) -> str:
-    url = str(filled.get("url", ""))
-    words = [str(filled.get(name, "")) for name in ("author", "published_at", "text")]
-    whole = "\x1f".join([url] if url and url not in shared else words)
+    place = _place(filled)
+    words = [_author(filled), *(str(filled.get(name, "")) for name in ("published_at", "text"))]
+    whole = place if place and place not in shared else "\x1f".join(words)
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _place(filled: Mapping[str, Any]) -> str:
+    """Address and author: another file may hold another review of the same page. "" where there is no address."""
+    url = str(filled.get("url", ""))
+    return "\x1f".join(filter(None, (url, _author(filled)))) if url else ""
+
+
+def _author(filled: Mapping[str, Any]) -> str:
+    """What is always told of them: how many follow them changes from export to export."""
+    author = filled.get("author", "")
+    return str(author.get("id") or author.get("name") or "") if isinstance(author, dict) else str(author)

@@ -6,6 +6,8 @@ import codecs
 import csv
 import io
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
@@ -13,6 +15,8 @@ from collectors.csv_folder.columns import Columns
 from collectors.csv_folder.rows import Row, Table, Unreadable
 
 SEPARATORS = ",;\t|"
+FAULT = "\ufffd"
+BEYOND = re.compile(r"[^\x00-\x7f]+")
 
 
 def separated(data: bytes, columns: Columns, separator: str | None) -> Table:
@@ -27,12 +31,23 @@ def json_lines(data: bytes, columns: Columns, separator: str | None) -> Table:
 def _decoded(data: bytes) -> str:
     """Excel's "Unicode text" is UTF-16 and says so; its plain .csv is in the code page of the country."""
     encodings = ("utf-16",) if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ("utf-8-sig", "cp1251")
+    if len(encodings) > 1 and (mended := _mended(data)) is not None:
+        return mended
     for encoding in encodings:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
     raise Unreadable("neither UTF-8 nor windows-1251; save it as UTF-8")
+
+
+def _mended(data: bytes) -> str | None:
+    """UTF-8, even where a program cut a text in the middle of a letter. In the code page of a country nearly every
+    letter beyond ASCII would be such a fault."""
+    text = data.decode("utf-8-sig", "replace")
+    faults = text.count(FAULT)
+    beyond = sum(map(len, BEYOND.findall(text))) if faults else 0
+    return text if faults * 10 <= beyond - faults else None
 
 
 def _checked(found: Iterable[Row], columns: Columns) -> Table:
@@ -83,11 +98,18 @@ def _objects(text: str) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line, parse_constant=_no_constant)
+            found = json.loads(line, parse_constant=_no_constant, parse_float=_bounded)
         except (ValueError, RecursionError):
             yield Row(number, {}, "is not JSON")
             continue
         yield Row(number, found) if isinstance(found, dict) else Row(number, {}, "is not a JSON object")
+
+
+def _bounded(number: str) -> float:
+    """No database takes an infinity in its JSON."""
+    if math.isinf(found := float(number)):
+        raise ValueError(f"{number} is out of range")
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -18,6 +18,8 @@ TITLE = "Ozon"
 VENDOR = "https://api-seller.ozon.ru"
 BAD_KEY = re.compile(r"(invalid|deactivated|expired|unknown).*api-?key|api-?key.*(invalid|deactivated|expired)", re.I)
 GRPC_CODES = range(1, 17)
+UNIMPLEMENTED = "12"
+"""The server has not got this method: nothing was done."""
 KEYS = "(seller.ozon.ru, Settings, API keys)"
 MEND_REVIEWS = f"reviews need the plan 'Review management' or Premium Pro, and the API key a role for reviews {KEYS}"
 MEND_QUESTIONS = f"questions need a plan that includes them, and the API key a role for them {KEYS}"
@@ -36,6 +38,7 @@ CODES: dict[str, Maker] = {
     "6": unsure,  # the same comment stands there already
     "7": forbidden,
     "8": later,
+    UNIMPLEMENTED: refused,
     "16": needs_login,
     **dict.fromkeys(("1", "2", "4", "10", "13", "14", "15"), lost),
 }

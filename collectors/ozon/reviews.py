@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collectors.answers import Answer
 from collectors.http import Now
-from collectors.ozon.calls import TITLE, Calls
+from collectors.ozon.calls import TITLE, UNIMPLEMENTED, Calls
 from collectors.ozon.shapes import Comment, CommentList, CommentMade, Owner, Review, ReviewList
 from collectors.pages import Item, Page
 from collectors.records import readable
 from collectors.text import tidy
-from desk.errors import BadAnswer, DeskError, Gone
+from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry
 from desk.mention import Mention, OfficialReply
 from desk.platform import Look, Posted
 
@@ -55,8 +55,10 @@ class Reviews:
     async def delete(self, mention: Mention, reply_id: str) -> None:
         try:
             await self._remove(self._version, mention, reply_id)
-        except Gone:
+        except (Gone, Refused) as error:
             # A server without this version of the method may say the same as one without the comment.
+            if not _may_lack_it(error):
+                raise
             if await self._stands(mention, reply_id):
                 await self._remove(OTHER[self._version], mention, reply_id)
 
@@ -64,13 +66,17 @@ class Reviews:
         """A method in the version that worked last, or in the other where the server has not got it."""
         try:
             return await self._read_as(self._version, method, body)
-        except (Gone, BadAnswer) as error:
+        except (Gone, BadAnswer, Refused) as error:
+            if not _may_lack_it(error):
+                raise
             return await self._read_in(OTHER[self._version], method, body, error)
 
     async def _read_in(self, version: str, method: str, body: dict[str, object], before: DeskError) -> Answer:
         try:
             answer = await self._read_as(version, method, body)
-        except DeskError:
+        except DeskError as error:
+            if isinstance(error, Retry) and not isinstance(error, BadAnswer):
+                raise  # it may have what the first has not: one alone cannot tell that something is gone
             raise before from None
         self._version = version
         return answer
@@ -125,3 +131,8 @@ class Reviews:
             media=review.media,
             raw=review.raw,
         )
+
+
+def _may_lack_it(error: DeskError) -> bool:
+    """Whether the server may be without this version of the method; the other one can tell."""
+    return not isinstance(error, Refused) or error.code == UNIMPLEMENTED

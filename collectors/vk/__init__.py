@@ -16,7 +16,7 @@ from collectors.pages import Cursor as Newest
 from collectors.pages import Item as Dated
 from collectors.pages import Page, joined, newest_first
 from collectors.settings import SourceSettings
-from collectors.text import fold, scrubbed, tidy
+from collectors.text import fold, fold_typography, scrubbed, tidy
 from collectors.vk.calls import TITLE, Methods, Params, Said, Token
 from collectors.vk.listening import Listener
 from collectors.vk.reading import Cursor, Reader
@@ -47,6 +47,7 @@ CARD = PlatformCard(
     notes=(
         "Comments are read under the community's 100 newest posts; discussions, goods, photos and videos are not.",
         "Edits are seen for a day under posts of the last two days; a comment deleted without a trace when looked at.",
+        "Under older posts a comment may be missed where another was deleted between the same two polls.",
         "Replies are not edited by program; a correction stands beside the first reply.",
         "Deleting a reply needs the token of a user who manages the community; VK ends such tokens after about an "
         "hour, and the desk does not renew them.",
@@ -279,4 +280,5 @@ def _author(number: int, name: str) -> Author:
 
 
 def _comparable(text: str) -> str:
-    return fold(html.unescape(spoken(text)))
+    """Without what VK may set otherwise, dashes and quotes: a lost reply that is not known again is sent twice."""
+    return fold(fold_typography(html.unescape(spoken(text))))

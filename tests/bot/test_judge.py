@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bot.judge import LONGEST, build_judge, read_score
 from bot.redacting import Redactor
 from desk.errors import BadAnswer
+from desk.mention import MentionKey
 from desk.ports import Verdict
 from desk.receiving import StarsOrCheck
 from storage.store import SqlStore, open_store
@@ -148,3 +150,14 @@ def test_a_fence_around_the_answer_is_forgiven() -> None:
 def test_a_bomb_of_brackets_is_a_bad_answer() -> None:
     with pytest.raises(BadAnswer):
         read_score("[" * 100_000)
+
+
+async def test_a_letter_whose_form_is_not_known_is_shown_to_staff_whatever_a_model_thinks(sqlite: SqlStore) -> None:
+    key = MentionKey("coffee", "mail", "box", "1")
+    async with talking(sqlite, says('{"negative": 0.1}')) as (server, spoken):
+        judge = build_judge(server)
+        assert await judge.judge(replace(mention(rating=None), key=key), RULES) == TO_CHECK
+        known = replace(mention(rating=None), key=key, site="2gis")
+        assert (await judge.judge(known, RULES)).tone == "other"
+
+    assert len(spoken.asked) == 1

@@ -94,8 +94,17 @@ APOLOGY = "Простите, Дина"
         (APOLOGY.encode(), "text/html; charset=made-up"),
         (APOLOGY.encode(), "text/html; charset=idna"),
         (APOLOGY.encode(), ""),
+        (APOLOGY.replace("ите", "и\u00adте").encode(), "text/html"),
     ],
-    ids=["utf-8", "named by the server", "named in the page", "named wrongly", "named oddly", "not named"],
+    ids=[
+        "utf-8",
+        "named by the server",
+        "named in the page",
+        "named wrongly",
+        "named oddly",
+        "not named",
+        "hyphens for the end of a line",
+    ],
 )
 async def test_letters_are_read_as_the_site_writes_them(content: bytes, kind: str) -> None:
     assert await site(page(content, content_type=kind)).shows(text=APOLOGY) == "seen"
@@ -138,8 +147,27 @@ async def test_every_request_is_marked_as_one_to_a_foreign_address() -> None:
         "User-agent: Replydesk\nDisallow: /\n\nUser-agent: *\nAllow: /",
         httpx.Response(401),
         httpx.Response(403),
+        "\ufeffUser-agent: *\nDisallow: /review/",
+        "User-agent: *\nDisallow: /*/1",
+        "User-agent: *\nDisallow: /re*1$",
+        "User-agent: *\nAllow: /\nDisallow: /review/",
+        "User-agent: *\nDisallow: /admin/\n\nUser-agent: Otherbot\nDisallow:\n\nUser-agent: *\nDisallow: /review/",
+        "User-agent: *\n\nDisallow: /review/",
+        "User-agent: Otherbot\nUser-agent: *\nCrawl-delay: 3\nDisallow : /%72eview # no robots",
     ],
-    ids=["to all", "to us by name", "kept behind a login", "kept from us"],
+    ids=[
+        "to all",
+        "to us by name",
+        "kept behind a login",
+        "kept from us",
+        "after a mark of byte order",
+        "with a star",
+        "to its end",
+        "below what is allowed",
+        "in a second part",
+        "after an empty line",
+        "among other words",
+    ],
 )
 async def test_a_page_that_robots_txt_forbids_is_not_asked_for(robots: str | httpx.Response) -> None:
     asked = site(robots=robots)
@@ -156,8 +184,26 @@ async def test_a_page_that_robots_txt_forbids_is_not_asked_for(robots: str | htt
         "User-agent: *\nDisallow: /\nAllow: /\n\nUser-agent: Replydesk\nAllow: /",
         httpx.Response(404),
         "<html>no such page</html>",
+        "User-agent: *\nDisallow: /\nAllow: /review/",
+        "User-agent: *\nDisallow: /review\nAllow: /review",
+        "User-agent: *\nDisallow: /*/2\nDisallow: /review$\nDisallow: /*.pdf$",
+        "User-agent: *\nDisallow: /\n\nUser-agent: Replydesk\nDisallow:",
+        "Disallow: /",
+        "User-agent: *\nDisallow: /" + "*a" * 5_000,
     ],
-    ids=["another path", "another reader", "allowed by name", "no such file", "not such a file"],
+    ids=[
+        "another path",
+        "another reader",
+        "allowed by name",
+        "no such file",
+        "not such a file",
+        "this path allowed",
+        "this path allowed too",
+        "stars elsewhere",
+        "nothing forbidden by name",
+        "to nobody",
+        "stars without end",
+    ],
 )
 async def test_a_page_that_robots_txt_does_not_forbid_is_read(robots: str | httpx.Response) -> None:
     assert await site(robots=robots).shows() == "seen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -338,6 +339,8 @@ FORMS = {
     "a link where none is taken": (replace(CARD, links=False), "See https://acme.kz", "text_has_links"),
     "a bare address where none is taken": (replace(CARD, links=False), "Напишите на acme.kz", "text_has_links"),
     "a full stop without a space is no link": (replace(CARD, links=False), "Простите.Мы исправим", None),
+    "what would be taken for markup": (replace(CARD, lost=re.compile("<.*>")), "To <a@b.kz>", "text_would_lose"),
+    "what would not": (replace(CARD, lost=re.compile("<.*>")), "5 < 6", None),
     "in the platform's own count": (replace(CARD, longest=2, measure=lambda text: 3), "a", "text_too_long"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from aiohttp import web
 from desk.mention import MentionKey
 from sandbox import world
 from tests.collectors.wordpress.fake import OWN, Site
+from tests.conftest import NewStore
 from tests.faults.odd import odd
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import SlackSide, TelegramSide
@@ -155,6 +157,31 @@ async def test_any_other_link_or_text_is_answered_by_hand(desk: Opened, staff: s
         await add(w.staff, "dana", "")
         await told(w, w.staff, "dana", "send a link or a text")
         assert await w.case(3) is None
+
+
+async def test_a_link_as_long_as_a_message_is_a_case_on_either_store_and_stands_once(
+    desk: Opened, new_postgres: NewStore
+) -> None:
+    """PostgreSQL indexes no value of more than 2,704 bytes."""
+    link = f"https://news.example/{random.Random(1).randbytes(1_900).hex()}"
+    async with desk(rush=True, database=await new_postgres()) as w:
+        await add(w.staff, "anna", f"{link} Cold coffee")
+        await told(w, w.staff, "anna", "a case for Acme Coffee is on its way")
+        await w.staff.thread(1)
+        assert (await w.case(1)).mention.url == link
+        await add(w.staff, "anna", f"{link[:-1]}x Another page")
+        await w.staff.thread(2)
+        await add(w.staff, "anna", link)
+        await told(w, w.staff, "anna", "This is case #1 already")
+
+
+async def test_texts_that_begin_alike_are_cases_of_their_own(desk: Opened) -> None:
+    async with desk(rush=True) as w:
+        greeting = "Good day, dear friends of our page about food in Almaty! " * 5
+        for number, words in enumerate(("The coffee was cold", "They were rude"), 1):
+            await add(w.staff, "anna", greeting + words)
+            await w.staff.thread(number)
+            assert (await w.case(number)).mention.text.endswith(words)
 
 
 async def test_a_forwarded_message_becomes_a_case_once(desk: Opened) -> None:

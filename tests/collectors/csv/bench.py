@@ -97,6 +97,7 @@ SAID: dict[str, Any] = {
     "place": "dostyk",
     "item": "SKU 7",
     "reach": 300,
+    "deleted": False,
     "media": ("https://2gis.kz/1.jpg", "https://2gis.kz/2.jpg"),
 }
 

@@ -199,10 +199,18 @@ async def test_a_row_without_id_is_known_by_its_address(bench: Bench) -> None:
 
 async def test_rows_that_share_an_address_are_told_apart_by_author_time_and_text(bench: Bench) -> None:
     bench.drop("a.csv", "url,author,text", *(f"https://a.test/place,{who},Slow" for who in ("a", "b", "b")))
-    bench.drop("b.csv", "author,text", "a,Slow", "c,Slow")
+    bench.drop("b.csv", "url,author,text", *(f"https://a.test/place,{who},Slow" for who in ("a", "c")))
     mentions = await bench.read()
 
     assert len({m.key for m in mentions}) == len(mentions) == 3
+
+
+async def test_reviews_of_one_place_in_different_files_are_different_mentions(bench: Bench) -> None:
+    page = "https://2gis.kz/almaty/firm/1"
+    bench.drop("monday.csv", "url,author,text", f"{page},Olga,Slow")
+    bench.drop("tuesday.csv", "url,author,text", f"{page},Egor,Rude")
+
+    assert len({m.key for m in await bench.read()}) == 2
 
 
 async def test_the_same_row_in_a_later_export_has_the_later_words(bench: Bench) -> None:
@@ -236,12 +244,25 @@ async def test_a_file_that_was_only_touched_brings_nothing_and_a_changed_one_its
 
 async def test_a_file_that_is_gone_is_forgotten(bench: Bench) -> None:
     path = bench.drop("a.csv", "id,text", "1,Slow")
+    bench.drop("b.csv", "id,text", "2,Slow")
     first = await bench.poll()
     path.unlink()
     second = await bench.poll(first.cursor)
 
     assert "a.csv" in first.cursor
     assert "a.csv" not in second.cursor
+
+
+async def test_a_folder_that_is_empty_for_a_while_brings_no_old_rows_back(bench: Bench) -> None:
+    """A disk of another machine that is away leaves an empty folder."""
+    rows = ("id,text,published_at", "1,x,2025-01-01T00:00:00Z", "2,x,2026-11-24T08:15:00Z")
+    path = bench.drop("a.csv", *rows)
+    first = await bench.poll()
+    path.unlink()
+    away = await bench.poll(first.cursor)
+    bench.drop("a.csv", *rows, "3,x,2026-11-24T08:15:00Z")
+
+    assert [m.key.external_id for m in (await bench.poll(away.cursor)).mentions] == ["2", "3"]
 
 
 async def test_a_file_still_being_written_waits_for_the_next_poll(bench: Bench) -> None:
@@ -294,6 +315,50 @@ async def test_a_file_changed_in_the_middle_is_read_from_its_start(
     bench.drop("a.csv", "id,text", "0,x", "1,x", "2,x", "3,x")
 
     assert [m.key.external_id for m in (await bench.poll(first.cursor)).mentions] == ["0", "1"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+async def test_a_file_that_grows_with_every_poll_is_read_to_its_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(csv_folder, "ROWS", 2)
+    lines = [] if name == "a.jsonl" else ["id,text"]
+    cursor, brought = None, set()
+    for number in range(12):
+        lines.append(f'{{"id": "{number}", "text": "x"}}' if name == "a.jsonl" else f"{number},x")
+        bench.drop(name, *lines, "", at=LONG_AGO + timedelta(seconds=number))
+        batch = await bench.poll(cursor)
+        cursor = batch.cursor
+        brought |= {m.key.external_id for m in batch.mentions}
+
+    assert brought == {str(number) for number in range(12)}
+
+
+async def test_a_row_that_was_not_whole_is_read_again_when_its_file_grows(bench: Bench) -> None:
+    bench.drop("a.csv", "id,text", "1,Slow", "2,Ba")
+    first = await bench.poll()
+    bench.drop("a.csv", "id,text", "1,Slow", "2,Bad", "3,Rude", at=LONG_AGO + timedelta(seconds=1))
+
+    assert [m.text for m in (await bench.poll(first.cursor)).mentions] == ["Bad", "Rude"]
+
+
+@pytest.mark.parametrize("url", ["", "https://a.test/1"])
+async def test_an_author_with_more_followers_is_the_same_author(bench: Bench, url: str) -> None:
+    first, second = [
+        await bench.only("url,author_name,author_followers,text", f"{url},Olga,{followers},Slow")
+        for followers in (9, 10)
+    ]
+
+    assert first.key == second.key
+
+
+async def test_another_page_row_does_not_make_a_new_mention_of_the_first(bench: Bench) -> None:
+    page = "https://2gis.kz/almaty/firm/1"
+    bench.drop("a.csv", "url,author,text", f"{page},Olga,Slow")
+    first = await bench.read()
+    bench.drop("a.csv", "url,author,text", f"{page},Olga,Slow", f"{page},Egor,Rude")
+
+    assert first[0].key in {m.key for m in await bench.read()}
 
 
 async def test_an_unreadable_row_harms_only_itself_and_is_told_with_its_line(bench: Bench) -> None:
@@ -383,6 +448,35 @@ async def test_another_kind_of_table_is_refused_once_with_the_way_out(bench: Ben
     assert (await bench.poll(first.cursor)).note == ""
 
 
+async def test_of_many_faulty_files_each_is_told_over_several_polls(bench: Bench) -> None:
+    """All that a poll has to tell is one message, and a key in the database, which takes no more than 2,704 bytes."""
+    for number in range(40):
+        bench.drop(f"Отзывы клиентов за {number}.csv", f"Комментарий {number},Оценка покупателя {number}", "Slow,1")
+    cursor, told = None, []
+    for _ in range(10):
+        batch = await bench.poll(cursor)
+        cursor = batch.cursor
+        told.append(batch.note)
+
+    assert all(len(note.encode()) < 2_600 for note in told)
+    assert all(f"за {number}.csv" in "".join(told) for number in range(40))
+    assert told[-1] == ""
+
+
+async def test_files_that_cannot_be_opened_keep_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        bench.drop(f"Отзывы клиентов за {number}.csv", "id,text", "1,Slow", at=LONG_AGO - timedelta(days=1))
+    bench.drop("new.csv", "id,text", "2,Bad")
+    real = csv_folder.content
+    monkeypatch.setattr(
+        csv_folder, "content", lambda path, stat: (real if path.name == "new.csv" else locked)(path, stat)
+    )
+    batch = await bench.poll()
+
+    assert [m.key.external_id for m in batch.mentions] == ["2"]
+    assert len(batch.note.encode()) < 2_600
+
+
 async def test_a_refused_file_does_not_keep_others_from_being_read(bench: Bench) -> None:
     bench.drop("a.xls", "PK")
     bench.drop("b.csv", "id,text", "1,Slow")
@@ -400,6 +494,36 @@ async def test_what_is_no_text_is_refused(bench: Bench) -> None:
     bench.drop_bytes("a.csv", b"id,text\n1,\xff\x98")
 
     assert (await bench.poll()).note == "a.csv: neither UTF-8 nor windows-1251; save it as UTF-8"
+
+
+async def test_a_letter_cut_in_the_middle_does_not_make_another_alphabet_of_a_file(bench: Bench) -> None:
+    bench.drop_bytes("a.csv", "id,text\n1,Очень долго\n2,Хам".encode()[:-1] + "\n3,Грубо".encode())
+
+    assert [m.text for m in await bench.read()] == ["Очень долго", "Ха\ufffd", "Грубо"]
+
+
+async def test_a_name_in_another_alphabet_than_the_machines_is_no_obstacle(bench: Bench) -> None:
+    """As zip files made on Windows unpack."""
+    for name, row in ((b"\x8e\xe2\xa7.csv", "1,Slow"), (b"\x8e\xe2\xa8.csv", "2,Bad"), (b"\x8e.csv", "3,Slow,bad")):
+        path = Path(os.fsdecode(os.fsencode(bench.path) + b"/" + name))
+        path.write_text(f"id,text\n{row}\n", encoding="utf-8")
+        os.utime(path, (0, 0))
+    first = await bench.poll()
+    second = await bench.poll(first.cursor)
+
+    assert first.cursor.encode()
+    assert {m.key.external_id for m in first.mentions} == {"1", "2"}
+    assert first.note.startswith("\\x8e.csv: line 2: 3 cells")
+    assert (second.mentions, second.note) == ([], "")
+
+
+async def test_a_number_without_bounds_is_no_json(bench: Bench) -> None:
+    """No database takes the infinity it would become."""
+    bench.drop("a.jsonl", '{"id": "1", "text": "x", "sum": 1e999}', '{"id": "2", "text": "x", "sum": 1e9}')
+    batch = await bench.poll()
+
+    assert [m.key.external_id for m in batch.mentions] == ["2"]
+    assert batch.note == "a.jsonl: line 1: is not JSON"
 
 
 @pytest.mark.parametrize("name", [".a.csv", "~$a.xlsx", "notes.txt", "a.csv.part"])

@@ -31,6 +31,11 @@ def pem() -> str:
     return key().private_bytes(*form).decode()
 
 
+def public_pem() -> str:
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key().public_key().public_bytes(*form).decode()
+
+
 def credentials(**changes: Any) -> SecretStr:
     account = {
         "type": "service_account",

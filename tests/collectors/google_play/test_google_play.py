@@ -11,10 +11,11 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from collectors.google_play import GooglePlay, Settings
+from collectors.google_play import CARD, GooglePlay, Settings
 from desk.errors import NeedsLogin, Refused, Retry
 from desk.mention import Mention
-from tests.collectors.google_play.fake import PACKAGE, Console, credentials
+from desk.platform import problems
+from tests.collectors.google_play.fake import PACKAGE, Console, credentials, public_pem
 from tests.collectors.wire import NOW, Wire, answers
 
 DATA = Path(__file__).parent / "data"
@@ -213,13 +214,16 @@ async def test_a_key_google_does_not_take_needs_a_person(bench: Bench, status: i
         await bench.play.read(None, SINCE)
 
 
-async def test_a_key_that_cannot_be_read_needs_a_person_and_is_not_quoted(bench: Bench) -> None:
-    key = "-----BEGIN PRIVATE KEY-----\nsecretsecret\n-----END PRIVATE KEY-----"
+UNREADABLE = "-----BEGIN PRIVATE KEY-----\nsecretsecret\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("key", [UNREADABLE, public_pem()], ids=["no key", "the public one"])
+async def test_a_key_that_cannot_be_read_needs_a_person_and_is_not_quoted(bench: Bench, key: str) -> None:
     play = bench.connected(Settings(package=PACKAGE, credentials=credentials(private_key=key)))
 
     with pytest.raises(NeedsLogin) as caught:
         await play.read(None, SINCE)
-    assert "secretsecret" not in str(caught.value)
+    assert key.splitlines()[1] not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
@@ -292,22 +296,15 @@ async def test_an_error_without_words_is_not_told_as_none(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("text", ["Write to <help@bank.kz>!", "See <https://bank.kz/a>", "Ask for <Dostyk 5>, please"])
-async def test_words_that_google_would_take_for_a_tag_are_refused_and_not_lost(bench: Bench, text: str) -> None:
-    bench.console.publish("x")
-    (mention,) = (await bench.play.read(None, SINCE)).mentions
-
-    with pytest.raises(Refused, match="would leave it out"):
-        await bench.play.reply(mention, text, "k")
-    assert not [r for r in bench.wire.seen if bench.console.is_write(r)]
+def test_words_that_google_would_take_for_a_tag_are_told_while_people_write(text: str) -> None:
+    (problem,) = problems(text, CARD)
+    assert problem.key == "text_would_lose"
+    assert str(problem.details["lost"]) in text
 
 
 @pytest.mark.parametrize("text", ["<b>Sorry</b>, <br/>fixed", "5 < 6 & 7 > 3", "<3", "From <5 to >7", "a<b"])
-async def test_markup_and_signs_of_less_and_more_may_go(bench: Bench, text: str) -> None:
-    bench.console.publish("x")
-    (mention,) = (await bench.play.read(None, SINCE)).mentions
-    await bench.play.reply(mention, text, "k")
-
-    assert [r for r in bench.wire.seen if bench.console.is_write(r)]
+def test_markup_and_signs_of_less_and_more_may_go(text: str) -> None:
+    assert problems(text, CARD) == []
 
 
 @pytest.mark.parametrize(

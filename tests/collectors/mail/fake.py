@@ -20,12 +20,16 @@ PASSWORD = "app-password-of-the-desk"
 
 
 class Box:
-    """Letters by number. `says`: what is answered instead, by command."""
+    """Letters by number. `says`: what is answered instead, by command, or for one letter ("FETCH 2").
+
+    `gone`: letters thrown away between the search and the reading.
+    """
 
     def __init__(self) -> None:
         self.letters: dict[int, bytes] = {}
         self.numbering = 7
         self.says: dict[str, str] = {}
+        self.gone: set[int] = set()
         self.asked: list[str] = []
         self.port = 0
 
@@ -70,8 +74,8 @@ class Talk(socketserver.StreamRequestHandler):
             tag, command, rest = re.match(r"(\S+) (\S+) ?(.*)", line.decode().strip()).groups()  # type: ignore[union-attr]
             self.box.asked.append(f"{command} {rest}".replace(PASSWORD, "***"))
             name = command.upper() if command.upper() != "UID" else rest.split()[0].upper()
-            if name in self.box.says:
-                said = self.box.says[name]
+            said = self.box.says.get(" ".join(rest.split()[:2]), self.box.says.get(name))
+            if said is not None:
                 if not said:
                     return
                 self.wfile.write(f"{tag} {said}\r\n".encode())
@@ -96,6 +100,8 @@ class Talk(socketserver.StreamRequestHandler):
 
     def fetch(self, rest: str) -> None:
         number = int(rest.split()[1])
+        if number in self.box.gone:
+            return
         content = self.box.letters[number]
         self.wfile.write(f"* 1 FETCH (UID {number} BODY[]<0> {{{len(content)}}}\r\n".encode() + content + b")\r\n")
 

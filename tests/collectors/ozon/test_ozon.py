@@ -14,7 +14,7 @@ from desk.errors import BadAnswer, DeskError, Gone, NeedsLogin, Refused, Retry, 
 from desk.mention import Mention
 from desk.platform import problems
 from tests.collectors.ozon.fake import CLIENT, KEY, SKU, Seller
-from tests.collectors.wire import NOW, Serve, Wire, answers
+from tests.collectors.wire import NOW, Fault, Serve, Wire, answers, raises
 
 SINCE = NOW - timedelta(days=7)
 
@@ -244,12 +244,37 @@ async def test_the_version_that_works_is_remembered_and_left_when_it_is_switched
     assert [m.text for m in mentions] == ["after the switch"]
 
 
+async def test_a_version_that_is_said_not_to_be_there_is_left_for_the_other(bench: Bench) -> None:
+    absent = answers(501, json.dumps({"code": 12, "message": "Method Not Allowed", "details": []}))
+    bench.wire.fails(absent, lambda request: request.url.path.startswith("/v2/"))
+    mention = await bench.mention()
+    posted = await bench.ozon.reply(mention, "Sorry", "k1")
+    assert (await bench.ozon.look(mention)).replies
+    bench.ozon = bench.connected(bench.seller.settings)
+    await bench.ozon.delete(mention, posted.external_id)
+
+    assert (await bench.ozon.look(mention)).replies == ()
+
+
 async def test_a_review_is_gone_although_the_old_version_is_switched_off(bench: Bench) -> None:
     bench.seller.versions = {"v2"}
     mention = await bench.mention()
     bench.seller.remove(mention.key.external_id)
 
     assert (await bench.ozon.look(mention)).mention is None
+
+
+@pytest.mark.parametrize("fault", [answers(429), answers(503), raises(httpx.ReadTimeout)])
+async def test_a_review_one_version_does_not_find_is_not_gone_while_the_other_cannot_be_asked(
+    bench: Bench, fault: Fault
+) -> None:
+    """A server without the newest version may say the same as one without the review."""
+    mention = await bench.mention()
+    bench.wire.fails(answers(404, bench.seller.error(404)), lambda request: request.url.path == "/v2/review/info")
+    bench.wire.fails(fault, lambda request: request.url.path == "/v1/review/info")
+
+    with pytest.raises(Retry):
+        await bench.ozon.look(mention)
 
 
 async def test_a_delete_that_one_version_does_not_know_is_done_by_the_other(bench: Bench) -> None:
@@ -315,6 +340,7 @@ CODES: list[tuple[int, int, type[DeskError], type[DeskError]]] = [
     (429, 8, Retry, Retry),
     (400, 9, Refused, Refused),
     (409, 10, Retry, Unsure),
+    (501, 12, Refused, Refused),
     (500, 13, Retry, Unsure),
     (400, 14, Retry, Unsure),
     (401, 16, NeedsLogin, NeedsLogin),

@@ -578,6 +578,7 @@ async def test_a_users_token_that_ended_needs_a_login(bench: Bench) -> None:
         ("Two\n\nlines ", "Two lines", True),
         ("[id7|Асель], привет", "Асель, привет", True),
         ("5 < 6 & 7", "5 &lt; 6 &amp; 7", True),
+        ('Да -- «так» "и" так', "Да — «так» «и» так", True),
         ("Hello", "Hello!", False),
     ],
 )

@@ -139,6 +139,26 @@ async def test_a_long_list_is_read_over_several_polls_and_loses_nothing(
     assert "last" in found
 
 
+async def test_a_review_shown_late_is_found_though_the_list_was_read_over_several_polls(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.wildberries.PAGE", 3)
+    monkeypatch.setattr("collectors.wildberries.PAGES", 1)
+    for minutes in range(0, 60, 10):
+        bench.seller.publish(f"review {minutes}", NOW - timedelta(minutes=minutes))
+    cursor = None
+    for _ in range(3):
+        cursor = (await bench.site.read(cursor, SINCE)).cursor
+    bench.seller.publish("Late", NOW - timedelta(minutes=45))
+    found: set[str] = set()
+    for _ in range(3):
+        batch = await bench.site.read(cursor, SINCE)
+        found |= texts(batch)
+        cursor = batch.cursor
+
+    assert "Late" in found
+
+
 async def test_a_basic_token_reads_one_list_after_the_other(bench: Bench) -> None:
     for number in ("one", "two"):
         bench.seller.publish(number)
@@ -153,6 +173,24 @@ async def test_a_basic_token_reads_one_list_after_the_other(bench: Bench) -> Non
         cursor = batch.cursor
 
     assert found == {"one", "two", "", "three"}
+
+
+async def test_a_list_of_more_pages_than_a_limit_allows_is_read_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.wildberries.PAGE", 3)
+    for hours in range(20):
+        bench.seller.publish(f"review {hours}", NOW - timedelta(hours=hours))
+    bench.seller.ask("question")
+    found: set[str] = set()
+    cursor = None
+    for _ in range(9):
+        bench.seller.budget = 2
+        batch = await bench.site.read(cursor, SINCE)
+        found |= texts(batch)
+        cursor = batch.cursor
+
+    assert found == {*(f"review {hours}" for hours in range(20)), "question"}
 
 
 async def test_a_poll_that_gets_nothing_at_all_is_a_rate_limit(bench: Bench) -> None:
@@ -227,6 +265,34 @@ async def test_an_answer_the_site_took_but_does_not_show_is_unsure(bench: Bench)
     bench.seller.swallows_answers = True
 
     with pytest.raises(Unsure):
+        await bench.site.reply(mention, "Sorry", "k")
+
+
+async def test_a_basic_token_gets_a_reply_through_one_request_at_a_time(bench: Bench) -> None:
+    mention = await bench.mention(bench.seller.publish("Bad"))
+    outcomes = []
+    for _ in range(2):
+        bench.seller.budget = 1
+        with pytest.raises(DeskError) as caught:
+            await bench.site.reply(mention, "Sorry", "k")
+        outcomes.append(type(caught.value))
+        bench.time += timedelta(minutes=12)
+    bench.seller.budget = 1
+
+    assert outcomes == [Retry, Unsure]
+    assert [r.text for r in (await bench.site.look(mention)).replies] == ["Sorry"]
+
+
+async def test_nothing_is_sent_to_what_was_read_too_long_ago(bench: Bench) -> None:
+    mention = await bench.mention(bench.seller.publish("Bad"))
+    bench.seller.budget = 1
+    with pytest.raises(Retry):
+        await bench.site.reply(mention, "Sorry", "k")
+    bench.time += timedelta(hours=1)
+    bench.seller.budget = 100
+    bench.seller.remove(mention.key.external_id)
+
+    with pytest.raises(Gone):
         await bench.site.reply(mention, "Sorry", "k")
 
 
@@ -332,6 +398,17 @@ async def test_a_question_that_is_gone_is_gone(bench: Bench) -> None:
 async def test_a_review_that_cannot_be_given_but_is_listed_is_not_gone(bench: Bench) -> None:
     mention = await bench.mention(bench.seller.publish("Bad"))
     bench.wire.fails(answers(422, bench.seller.error(422)), lambda r: r.url.path == "/api/v1/feedback")
+
+    with pytest.raises(Refused):
+        await bench.site.look(mention)
+
+
+async def test_a_review_that_a_limit_keeps_from_being_looked_for_is_told_and_not_waited_for_for_ever(
+    bench: Bench,
+) -> None:
+    mention = await bench.mention(bench.seller.publish("Bad"))
+    bench.seller.remove(mention.key.external_id)
+    bench.seller.budget = 1
 
     with pytest.raises(Refused):
         await bench.site.look(mention)
