@@ -214,7 +214,8 @@ def _site(url: str) -> str:
 
 
 def _identity(said: str) -> str:
-    """What is longer than a key may be is known by its hash: texts may begin alike, and PostgreSQL indexes no long one."""
+    """What is longer than a key may be is known by its hash: texts may begin alike, and PostgreSQL indexes no long
+    one."""
     return said if len(said) <= LONGEST_KEY else sha256(said.encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 from desk.errors import NeedsLogin, Retry
@@ -107,7 +108,7 @@ async def store_batch(
         if _news(mention, known.get(mention.key)):
             await unit.enqueue(receive(mention, f"receive:{name}:{':'.join(mention.key)}", quiet_before))
     if batch.note:
-        await unit.enqueue(*_told(directory, ref, "source_note", batch.note, f"{ref.key}:{batch.note}"))
+        await unit.enqueue(*_told(directory, ref, "source_note", batch.note, _weekly(ref, batch.note, unit.now)))
     await unit.set_source(_success(status, batch, unit.now))
 
 
@@ -118,6 +119,11 @@ def _told(directory: Directory, ref: SourceRef, what: str, why: str, idem: str) 
     room = (what == "source_failing" and rules.leads_room) or rules.staff_room
     payload = {"room": room, "thread": "", "what": what, "source": ref.key, "reason": why, "brand": ref.brand}
     return [Work("answer", payload, lane=f"answers:{room}:", dest=room, idem=f"told:{idem}", prio=Prio.ALARM)]
+
+
+def _weekly(ref: SourceRef, note: str, now: datetime) -> str:
+    """The same fault may be there with each poll, or in each week's file. A database takes no long key."""
+    return f"{ref.key}:{now:%G-W%V}:{sha256(note.encode()).hexdigest()[:32]}"
 
 
 def _news(mention: Mention, known: StoredMention | None) -> bool:

@@ -39,3 +39,23 @@ async def test_what_was_past_its_limit_at_the_first_poll_is_quiet_in_all_that_ca
         assert await quiet_before(timed, number) == (START - limit).isoformat(), passed
     clock.now = START + CATCHING_UP
     assert await quiet_before(timed, 9) is None, "from now on whatever turns up is news"
+
+
+async def told(store: SqlStore, note: str, number: int) -> int:
+    """How many messages to staff there are after a poll with this note."""
+    async with store.write(scope=WHOLE) as unit:
+        await store_batch(unit, DIRECTORY, REF, Batch([], f"after {number}", note), str(number), unit.now)
+        return len(await unit.rows(select(work.c.id).where(work.c.kind == "answer")))
+
+
+async def test_a_fault_that_each_poll_meets_is_told_once_a_week(timed: SqlStore, clock: Clock) -> None:
+    """START is a Sunday."""
+    counted = []
+    for number, passed in enumerate([timedelta(), timedelta(hours=1), timedelta(days=1), timedelta(days=7)]):
+        clock.now = START + passed
+        counted.append(await told(timed, "reviews.csv: row 3 has no date", number))
+    assert counted == [1, 1, 2, 2]
+
+
+async def test_a_note_longer_than_any_key_is_told(timed: SqlStore) -> None:
+    assert await told(timed, "no date; " * 2_000, 1) == 1
