@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -40,7 +41,7 @@ class Client(httpx.AsyncClient):
     """It keeps no cookies: one account's session must not speak for another's. And no variable of the environment
     counts, only the configuration."""
 
-    def __init__(self, ways: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, ways: Ways | Through) -> None:
         super().__init__(
             transport=ways,
             timeout=httpx.Timeout(TOTAL, connect=CONNECT, pool=CONNECT),
@@ -64,6 +65,11 @@ def client(proxy: str = "", ca_file: Path | None = None) -> Client:
 def through(http: httpx.AsyncClient, proxy: str | None) -> httpx.AsyncClient:
     """The same client by another proxy, "" for none; None: as it is. It needs no closing."""
     return http if proxy is None or not isinstance(http, Client) else Client(Through(http.ways, proxy))
+
+
+def trusted(http: httpx.AsyncClient) -> ssl.SSLContext:
+    """The client's authorities, for a platform that speaks something else than HTTP."""
+    return http.ways.context if isinstance(http, Client) else ssl_context()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import email
 import hashlib
 import imaplib
 import re
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from collectors.http import Now
+from collectors.http import Now, trusted
 from collectors.manual import NoReply, recognise
-from collectors.net import ssl_context
 from collectors.settings import CommonSettings, on_loopback
 from collectors.text import fold, plain, tidy
 from desk.errors import NeedsLogin, Refused, Retry
@@ -149,18 +149,19 @@ class Fetched(NamedTuple):
 
 
 def connect(settings: Settings, brand: str, source: str, http: httpx.AsyncClient, now: Now) -> Mail:
-    return Mail(settings, brand, source, now)
+    return Mail(settings, brand, source, now, trusted(http))
 
 
 class Mail(NoReply):
     card = CARD
 
-    def __init__(self, settings: Settings, brand: str, source: str, now: Now) -> None:
+    def __init__(self, settings: Settings, brand: str, source: str, now: Now, context: ssl.SSLContext) -> None:
         self.account = f"{settings.user}/{settings.folder}"
         self._settings = settings
         self._brand = brand
         self._source = source
         self._now = now
+        self._context = context
 
     async def read(self, cursor: str | None, since: datetime) -> Batch:
         state = Cursor.model_validate_json(cursor) if cursor else Cursor()
@@ -208,7 +209,7 @@ class Mail(NoReply):
         try:
             if known.security == "none":
                 return imaplib.IMAP4(known.host, known.port, SECONDS)
-            return imaplib.IMAP4_SSL(known.host, known.port, ssl_context=ssl_context(), timeout=SECONDS)
+            return imaplib.IMAP4_SSL(known.host, known.port, ssl_context=self._context, timeout=SECONDS)
         except (OSError, imaplib.IMAP4.error) as error:
             raise Retry(f"{CARD.title} ({known.host}): no connection ({type(error).__name__})") from error
 

@@ -138,7 +138,8 @@ class Ways(httpx.AsyncBaseTransport):
 
     def __init__(self, proxy: str, context: ssl.SSLContext, limits: httpx.Limits) -> None:
         self._proxy = proxy
-        self._context = context
+        self.context = context
+        """By which authorities a server is known, whatever is spoken with it."""
         self._limits = limits
         self._pools: dict[tuple[str, bool], Pool] = {}
 
@@ -150,7 +151,7 @@ class Ways(httpx.AsyncBaseTransport):
             await _judged(request.url)
         way = (proxy, foreign)
         if way not in self._pools:
-            self._pools[way] = Pool(proxy, foreign, self._context, self._limits)
+            self._pools[way] = Pool(proxy, foreign, self.context, self._limits)
         return await self._pools[way].handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -167,7 +168,8 @@ async def _judged(url: httpx.URL) -> None:
 class Through(httpx.AsyncBaseTransport):
     """The shared ways, always by one proxy. Closing it closes nothing: the ways are their owner's."""
 
-    def __init__(self, ways: httpx.AsyncBaseTransport, proxy: str) -> None:
+    def __init__(self, ways: Ways | Through, proxy: str) -> None:
+        self.context: ssl.SSLContext = ways.context
         self._ways = ways
         self._proxy = proxy
 

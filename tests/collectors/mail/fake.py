@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
@@ -106,6 +107,18 @@ class Talk(socketserver.StreamRequestHandler):
         self.wfile.write(f"* 1 FETCH (UID {number} BODY[]<0> {{{len(content)}}}\r\n".encode() + content + b")\r\n")
 
 
+class Secret(Talk):
+    context: ssl.SSLContext
+
+    def setup(self) -> None:
+        self.request = self.context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+        super().setup()
+
+    def handle(self) -> None:
+        with self.request, suppress(ssl.SSLError):
+            super().handle()
+
+
 ANSWERS: dict[str, Callable[[Talk, str], None]] = {
     "CAPABILITY": Talk.capability,
     "LOGIN": Talk.nothing,
@@ -117,8 +130,8 @@ ANSWERS: dict[str, Callable[[Talk, str], None]] = {
 
 
 @contextmanager
-def serving(box: Box) -> Iterator[Box]:
-    handler: Any = type("TalkOfThis", (Talk,), {"box": box})
+def serving(box: Box, context: ssl.SSLContext | None = None) -> Iterator[Box]:
+    handler: Any = type("TalkOfThis", (Secret if context else Talk,), {"box": box, "context": context})
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         box.port = server.server_address[1]

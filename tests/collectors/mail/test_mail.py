@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from time import monotonic
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from collectors.mail import FORMS, Mail, Settings, imap_date
+from collectors.http import client
+from collectors.mail import FORMS, Mail, Settings, connect, imap_date
+from collectors.net import ssl_context
 from desk.errors import DeskError, NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from tests.collectors.mail.fake import PASSWORD, Box, serving
 from tests.collectors.wire import NOW, now
+from tests.networks.authority import ca_file, server_context
 
 SINCE = NOW - timedelta(days=7)
 LETTER = """Здравствуйте!
@@ -40,7 +44,7 @@ class Bench:
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     with serving(Box()) as box:
-        yield Bench(box, Mail(box.settings, "bank", "bank-mail", now))
+        yield Bench(box, Mail(box.settings, "bank", "bank-mail", now, ssl_context()))
 
 
 async def test_a_sites_letter_is_a_mention_on_that_site(bench: Bench) -> None:
@@ -51,6 +55,19 @@ async def test_a_sites_letter_is_a_mention_on_that_site(bench: Bench) -> None:
     assert mention.text == "Ждала сорок минут,\nи никто не извинился"
     assert mention.url == "https://otzovik.com/review_77.html"
     assert mention.published_at == NOW
+
+
+async def test_a_companys_own_authority_is_trusted_here_as_everywhere(tmp_path: Path) -> None:
+    with serving(Box(), server_context(tmp_path)) as box:
+        box.deliver(LETTER)
+        settings = box.settings.model_copy(update={"security": "tls"})
+        async with client(ca_file=ca_file(tmp_path)) as http:
+            (mention,) = (await connect(settings, "bank", "bank-mail", http, now).read(None, SINCE)).mentions
+        async with client() as http:
+            with pytest.raises(Retry, match="SSLCertVerificationError"):
+                await connect(settings, "bank", "bank-mail", http, now).read(None, SINCE)
+
+    assert mention.rating == 2
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.site)
@@ -377,7 +394,9 @@ async def test_a_letter_that_the_server_does_not_give_is_told_and_the_others_com
 async def test_a_name_of_a_folder_goes_out_as_servers_know_it(bench: Bench) -> None:
     settings = bench.box.settings
     for name, known in FOLDERS.items():
-        await Mail(settings.model_copy(update={"folder": name}), "bank", "bank-mail", now).read(None, SINCE)
+        await Mail(settings.model_copy(update={"folder": name}), "bank", "bank-mail", now, ssl_context()).read(
+            None, SINCE
+        )
         assert f"EXAMINE {known}" in bench.box.asked
 
 
@@ -393,7 +412,7 @@ FOLDERS = {
 async def test_a_login_that_the_protocol_cannot_say_is_told_as_one(bench: Bench, user: str, password: str) -> None:
     settings = bench.box.settings.model_copy(update={"user": user, "password": SecretStr(password)})
     with pytest.raises(NeedsLogin, match="Latin letters"):
-        await Mail(settings, "bank", "bank-mail", now).read(None, SINCE)
+        await Mail(settings, "bank", "bank-mail", now, ssl_context()).read(None, SINCE)
 
 
 BROKEN = {
@@ -442,7 +461,7 @@ async def test_a_server_that_is_not_there_is_tried_again() -> None:
     with serving(Box()) as box:
         settings = box.settings
     with pytest.raises(Retry, match="no connection"):
-        await Mail(settings, "bank", "bank-mail", now).read(None, SINCE)
+        await Mail(settings, "bank", "bank-mail", now, ssl_context()).read(None, SINCE)
 
 
 def test_a_password_never_goes_out_in_the_open() -> None:
