@@ -149,6 +149,10 @@ class Cursors(BaseModel):
     def of(cls, stored: str | None) -> Cursors:
         return cls.model_validate_json(stored) if stored else cls()
 
+    def begins(self, location: str) -> bool:
+        """A place added to a source that runs is as new as a source is."""
+        return location not in self.at or self.at[location].begins
+
     def polled(self, location: str) -> float:
         known = self.at.get(location)
         return known.polled.timestamp() if known else 0.0
@@ -219,7 +223,9 @@ class GoogleBusiness:
         kept = {location: at for location, at in known.at.items() if location in self._locations}
         mentions = [mention for batch in batches.values() for mention in batch.mentions]
         after_this = Cursors(at={**kept, **fresh}).model_dump_json(exclude_defaults=True)
-        return Batch(mentions, after_this, joined([outcome.note(self._now()) for outcome in outcomes]))
+        note = joined([outcome.note(self._now()) for outcome in outcomes])
+        first = {m.key for location, batch in batches.items() if known.begins(location) for m in batch.mentions}
+        return Batch(mentions, after_this, note, frozenset(first))
 
     async def look(self, mention: Mention) -> Look:
         ask = Ask("GET", self._address(mention))

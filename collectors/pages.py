@@ -52,6 +52,11 @@ class Cursor(BaseModel):
         again = self.until - overlap
         return again if self.since is None else max(again, self.since)
 
+    @property
+    def begins(self) -> bool:
+        """The very first reading has not come to its end."""
+        return bool(self.page) and self.until == self.since
+
     def stored(self) -> str:
         return self.model_dump_json(exclude_defaults=True)
 

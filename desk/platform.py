@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from desk.mention import Mention, OfficialReply
+from desk.mention import Mention, MentionKey, OfficialReply
 
 Unit = Literal["characters", "bytes", "graphemes", "weighted"]
 
@@ -111,11 +111,13 @@ def length_of(text: str, card: PlatformCard) -> int:
 
 
 class Batch(NamedTuple):
-    """One poll. `cursor` is opaque and is stored together with the mentions, never before them."""
+    """One poll. `cursor` is opaque and is stored together with the mentions, never before them. `first`: mentions of a
+    part of the account that is read for the first time, a place added to it for one."""
 
     mentions: list[Mention]
     cursor: str
     note: str = ""
+    first: frozenset[MentionKey] = frozenset()
 
 
 class Look(NamedTuple):

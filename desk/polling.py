@@ -100,12 +100,13 @@ async def store_batch(
     status = await unit.source(ref.key)
     rules = directory.rules(ref.brand, ref.platform.card.name)
     began = status.first_poll_at or asked_at
-    catching_up = rules is not None and asked_at - began < CATCHING_UP
-    quiet_before = began - rules.sla.limit if catching_up and rules is not None else None
+    catching_up = asked_at - began < CATCHING_UP
     known = await unit.mentions(mention.key for mention in batch.mentions)
     for mention in batch.mentions:
         # The overlap of two readings goes no further than this: only what is new or says something else is work.
         if _news(mention, known.get(mention.key)):
+            begun = began if catching_up else asked_at if mention.key in batch.first else None
+            quiet_before = begun - rules.sla.limit if begun is not None and rules is not None else None
             await unit.enqueue(receive(mention, f"receive:{name}:{':'.join(mention.key)}", quiet_before))
     if batch.note:
         await unit.enqueue(*_told(directory, ref, "source_note", batch.note, _weekly(ref, batch.note, unit.now)))

@@ -41,6 +41,18 @@ async def test_what_was_past_its_limit_at_the_first_poll_is_quiet_in_all_that_ca
     assert await quiet_before(timed, 9) is None, "from now on whatever turns up is news"
 
 
+async def test_a_place_added_to_a_source_that_runs_is_quiet_at_first_too(timed: SqlStore, clock: Clock) -> None:
+    await quiet_before(timed, 1)
+    clock.now = START + timedelta(days=30)
+    async with timed.write(scope=WHOLE) as unit:
+        old, new = a_mention("old-place"), a_mention("new-place")
+        await store_batch(unit, DIRECTORY, REF, Batch([old, new], "", "", frozenset({new.key})), "2", unit.now)
+        rows = await unit.rows(select(work.c.lane, work.c.payload))
+        found = {row.lane.rpartition(":")[2]: row.payload["quiet_before"] for row in rows}
+    assert found["old-place"] is None
+    assert found["new-place"] == (clock.now - rules().sla.limit).isoformat()
+
+
 async def told(store: SqlStore, note: str, number: int) -> int:
     """How many messages to staff there are after a poll with this note."""
     async with store.write(scope=WHOLE) as unit:

@@ -247,6 +247,28 @@ async def test_each_place_has_its_own_cursor(bench: Bench) -> None:
     assert late in ids(await bench.read(cursor))
 
 
+async def test_what_a_place_added_later_had_already_is_told_as_of_its_first_reading(bench: Bench) -> None:
+    """Its last days are no news; of the whole source the first poll was long ago."""
+    bench.profile.page = 10
+    bench.profile.places |= {"333"}
+    old = bench.profile.publish("Bad", NOW - timedelta(days=3))
+    cursor = (await bench.read()).cursor
+    for _ in range(25):
+        bench.profile.publish("Bad", NOW - timedelta(days=2), place="333")
+    bench.business = bench.connected(locations=[PLACE, "333"])
+    bench.business._pages = 1
+    told = set[str]()
+    for _ in range(3):
+        batch = await bench.read(cursor)
+        cursor = batch.cursor
+        told |= {key.external_id for key in batch.first}
+        assert old not in told
+    bench.profile.publish("New", NOW, place="333")
+
+    assert len(told) == 25
+    assert (await bench.read(cursor)).first == frozenset()
+
+
 async def test_a_place_that_fails_hides_no_other_and_is_told(bench: Bench) -> None:
     bench.with_three_places()
     for place in PLACES:
