@@ -220,7 +220,7 @@ def _owners(config: c.Config) -> dict[str, frozenset[str]]:
 
 AT_START = ("database", "telegram", "slack", "ai")
 """Tables that are read once, when the desk starts."""
-DESK_AT_START = ("listen", "secret_key", "proxy", "ca_file")
+DESK_AT_START = ("listen", "secret_key", "proxy", "ca_file", "chromium")
 
 
 class Live:

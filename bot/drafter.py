@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -36,6 +37,10 @@ SPARE = 0.9
 """Share of the room that is asked for, because models count badly."""
 
 LANGUAGES = {"en": "English", "ru": "Russian", "kk": "Kazakh"}
+_CODE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-[A-Za-z]{2}|-[0-9]{3})?")
+"""BCP 47: a language, with its script and region. Its private words may say anything."""
+_NAME = re.compile(r"[\w.-]{1,40}")
+"""A site's name or host: a word, and no sentence."""
 
 RULES = """\
 You write one public reply in the name of the brand {brand} to a mention on {platform}. An employee reads and edits
@@ -125,7 +130,7 @@ def prompt(case: Case, rules: Rules, known: Knowledge, facts: str, redactor: Red
     mark = secrets.token_hex(8)
     asked = RULES.format(
         brand=rules.brand_name,
-        platform=case.mention.site or rules.card.title,
+        platform=_site(case, rules),
         language=_language(case, rules),
         room=int(room(rules.card, known.signature) * SPARE),
         unit=_unit(rules.card),
@@ -148,6 +153,7 @@ def case_data(case: Case, known: Knowledge) -> dict[str, Any]:
     before, rejected = case.before_edit, case.fresh if case.reason else None
     data = {
         "kind": mention.kind,
+        "site": "" if _NAME.fullmatch(mention.site) else mention.site,
         "stars": mention.rating,
         "title": mention.title,
         "text": _bounded(mention.text),
@@ -168,12 +174,19 @@ def _bounded(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} […]"
 
 
+def _site(case: Case, rules: Rules) -> str:
+    """Where the mention stands; among the rules only what can be nothing but a name."""
+    site = case.mention.site
+    return site if _NAME.fullmatch(site) else rules.card.title
+
+
 def _language(case: Case, rules: Rules) -> str:
-    """That of the mention; stars alone are answered in the client's."""
+    """That of the mention; stars alone are answered in the client's. An author's server may name any "language"."""
     mention = case.mention
     if not (mention.text or mention.title).strip():
         return LANGUAGES.get(rules.client_lang, rules.client_lang)
-    return LANGUAGES.get(mention.lang, mention.lang) or "the language of the mention's text"
+    code = mention.lang if _CODE.fullmatch(mention.lang) else ""
+    return LANGUAGES.get(code, code) or "the language of the mention's text"
 
 
 def room(card: PlatformCard, signature: str) -> int:

@@ -83,8 +83,17 @@ class HttpDeps:
     gate: Gate = field(default_factory=Gate)
 
 
+@web.middleware
+async def _unpacked(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A body that is not packed as it says is no failure of ours, at the messengers' addresses neither."""
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        return _error(400, "the body cannot be unpacked")
+
+
 def http_app(deps: HttpDeps) -> web.Application:
-    app = web.Application(client_max_size=LARGEST)
+    app = web.Application(client_max_size=LARGEST, middlewares=[_unpacked])
     edge = _Edge(deps)
     app.router.add_get("/healthz", edge.alive)
     app.router.add_get("/readyz", edge.ready)
@@ -182,6 +191,8 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge("larger than 1 MiB") from None
+    except web.RequestPayloadError:
+        raise NothingUsable("the body cannot be unpacked") from None
     except TimeoutError:
         raise _TooSlow("the body did not arrive in time") from None
 

@@ -90,13 +90,13 @@ async def take_in(store: Store, source: str, push: str, body: bytes, got: Receiv
         some = got.mentions[start : start + AT_ONCE]
         async with store.write(prio=Prio.PERSON, scope=scope) as unit:
             first = await unit.once(f"{whole}:{start}")
-            new = await _take(unit, source, f"hook:{source}:{push}", start, some) if first else 0
+            new = await _take(unit, source, whole, start, some) if first else 0
         counts = Counts(counts.accepted + new, counts.duplicates + len(some) - new)
     return counts
 
 
 async def _take(unit: Unit, source: str, push: str, start: int, some: Sequence[Mention]) -> int:
-    """How many are new, or say something else than they said last.
+    """How many are new, or say something else than they said last. `push` names it with its body.
 
     What was pushed last is remembered here, and not only read from the mention: between the push and the work that
     stores it another push may take the words back.

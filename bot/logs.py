@@ -135,6 +135,12 @@ def _password(address: str) -> str:
         return address
 
 
+def hide_secrets(config: BaseModel | None) -> None:
+    """From now on no error tells a secret of `config`, whatever a server repeats to us."""
+    secrets(secrets_of(config))
+    errors.hide_with(hidden)
+
+
 def forget_secrets() -> None:
     """For tests: what was registered is plain text again."""
     _known.clear()
@@ -217,8 +223,7 @@ def setup_logs(
 
     `as_json` None: JSON lines unless the stream is a terminal. Called again, it replaces what it set up before.
     """
-    secrets(secrets_of(config))
-    errors.hide_with(hidden)
+    hide_secrets(config)
     stream = stream or sys.stderr
     json_lines = not stream.isatty() if as_json is None else as_json
     handler = logging.StreamHandler(stream)

@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -170,10 +171,21 @@ async def export_author(config: Config, path: Path, client: str, author: str, ou
     return 0
 
 
-def _private(out: Path) -> TextIO:
-    """A new file that nobody but its owner may read; an old one is replaced."""
-    out.unlink(missing_ok=True)
-    return os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+@contextmanager
+def _private(out: Path) -> Iterator[TextIO]:
+    """A file that nobody but its owner may read, there whole or not at all; an old one is replaced.
+
+    What cannot be written as UTF-8, half of an emoji for example, becomes a question mark.
+    """
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(opened, "w", encoding="utf-8", errors="replace") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _export_fault(brands: list[str], client: str, platform: str, who: str, out: Path) -> str:

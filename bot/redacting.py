@@ -95,10 +95,10 @@ def _number(found: re.Match[str]) -> tuple[str, int]:
 
 
 def _names(names: Iterable[str]) -> str:
-    """Whole names first, then their parts with whatever ending Russian gives them."""
+    """Whole names first, then the words in them with whatever ending Russian gives them."""
     whole = sorted({name.strip() for name in names if name.strip()}, key=len, reverse=True)
-    parts = sorted({part for name in whole for part in re.split(r"[\s,.]+", name)}, key=len, reverse=True)
-    found = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in whole]
+    parts = sorted({part for name in whole for part in re.split(r"\W+", name)}, key=len, reverse=True)
+    found = [rf"(?<!\w){_spelled(name)}(?!\w)" for name in whole]
     found += [rf"(?<!\w){_stem(part)}(?!\w)" for part in parts if len(part) >= SHORTEST_PART]
     return "|".join(found)
 
@@ -106,4 +106,9 @@ def _names(names: Iterable[str]) -> str:
 def _stem(part: str) -> str:
     stem = part.rstrip(_ENDINGS + _ENDINGS.upper())
     bare = stem if len(stem) >= SHORTEST_PART else part
-    return rf"{re.escape(bare)}\w{{0,3}}"
+    return rf"{_spelled(bare)}\w{{0,3}}"
+
+
+def _spelled(word: str) -> str:
+    """Most people leave the dots of ё away."""
+    return re.sub("[её]", "[её]", re.escape(word), flags=re.IGNORECASE)

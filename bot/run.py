@@ -18,7 +18,7 @@ from bot.build import App, build
 from bot.config import Config
 from bot.connect import Connections, connect
 from bot.logs import secrets, secrets_of, setup_logs
-from desk.errors import told
+from desk.errors import DeskError, told
 from storage.runner import GIVE_BACK
 
 log = logging.getLogger("replydesk")
@@ -45,10 +45,10 @@ async def run_desk(config: Config, path: Path) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _asked, stop)
-    setup_logs(config)
-    app = await build(config, path)
     reload = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, reload.set)
+    setup_logs(config)
+    app = await build(config, path)
     try:
         await serve(app, path, stop, reload)
     finally:
@@ -135,7 +135,7 @@ async def _watch_file(app: App, path: Path, reload: asyncio.Event) -> None:
             reload.clear()
             try:
                 await reload_now(app, path)
-            except (SQLAlchemyError, OSError) as error:
+            except (DeskError, SQLAlchemyError, OSError) as error:
                 if seen != LATER:
                     log.warning("config.toml is taken over once the database is back: %s", told(error))
                 now = LATER

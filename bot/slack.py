@@ -56,6 +56,10 @@ BODY_TIME = 30
 EVENT_TYPE = "replydesk"
 """Marks the metadata of our messages; its payload carries the key that finds one again."""
 
+FRESH = 60.0
+"""Seconds after which a socket that could not be opened is opened at another address: Slack's are good for one
+connection within half a minute, and the SDK goes on trying the same one."""
+
 PAGE, PAGES = 200, 5
 """How far back a message is looked for: 1,000 messages."""
 
@@ -313,6 +317,8 @@ class Door:
     app: AsyncApp
     client: Client
     known: bool = False
+    error: str = ""
+    """Why it is not known."""
 
 
 @dataclass
@@ -356,21 +362,29 @@ class SlackDoors:
             await door.client.close()
 
     async def check(self) -> str:
-        """What is not connected, "" when all is well."""
+        """What is not connected, "" when all is well. Events that come in by HTTP would not tell."""
         lost = [socket.name for socket in self._sockets if not await socket.client.is_connected()]
-        return f"no socket to Slack: {', '.join(lost)}" if lost else ""
+        if lost:
+            return f"no socket to Slack: {', '.join(lost)}"
+        await self.learn(self.doors)
+        return "; ".join(f"{door.workspace.key}: {door.error}" for door in self.doors if not door.known)
 
     async def learn(self, doors: Sequence[Door]) -> None:
         """Each workspace's team, bot and address. One that does not answer now is asked again when it is needed."""
         for door in doors:
             if door.known:
                 continue
-            with suppress(*CALL_ERRORS):
-                answer = await door.workspace.client.auth_test()
-                door.workspace.bot, door.workspace.bot_name = str(answer["user_id"]), str(answer["user"])
-                door.workspace.teams[str(answer["team_id"])] = door.workspace.key
-                self.chat.sites[door.workspace.key] = str(answer["url"])
-                door.known = True
+            try:
+                answer = await _called(door.workspace.client.auth_test())
+            except DeskError as error:
+                if door.error != error.reason:
+                    log.warning("%s: %s", door.workspace.key, error.reason)
+                door.error = error.reason
+                continue
+            door.workspace.bot, door.workspace.bot_name = str(answer["user_id"]), str(answer["user"])
+            door.workspace.teams[str(answer["team_id"])] = door.workspace.key
+            self.chat.sites[door.workspace.key] = str(answer["url"])
+            door.known = True
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """POST /slack/events: Bolt checks the signature with the secret of the app it came for, and answers 401."""
@@ -444,6 +458,8 @@ class _Socket(AsyncSocketModeHandler):
         self._asking = web_client(doors[0].settings, self._way)
         super().__init__(doors[0].app, token, web_client=self._asking)
         self.client.proxy = None
+        self._open = self.client.connect
+        self.client.connect = self._opened  # type: ignore[method-assign]  # the SDK's own reconnecting calls it too
         self._side, self._doors = side, doors
         self.name = ", ".join(door.workspace.key for door in doors)
 
@@ -452,6 +468,14 @@ class _Socket(AsyncSocketModeHandler):
             await self.client.aiohttp_client_session.close()
             self.client.aiohttp_client_session = self._way.session()
         await super().connect_async()
+
+    async def _opened(self) -> None:
+        while not self.client.closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FRESH):
+                    await self._open()
+                    return
+            self.client.wss_uri = None
 
     async def close_async(self) -> None:
         await super().close_async()

@@ -37,12 +37,15 @@ class Sources:
         return None if config is None else SourceRef(key, config.brand, self._platform(config))
 
     def of(self, mention: Mention) -> Platform | None:
-        """The account a mention stands under: its own source's, else the brand's one on that platform."""
+        """The account a mention stands under: that of its own source, else the same one by another source.
+
+        A key may have been given to another brand's source meanwhile, and another account would answer in its own name.
+        """
         own = self._directory().source(mention.source) if mention.source else None
-        if own is not None:
+        if own is not None and _stands_on(own, mention.key):
             return self._platform(own)
-        here = [s for s in self._directory().sources() if _stands_on(s, mention.key)]
-        return self._platform(here[0]) if here else None
+        here = (self._platform(one) for one in self._directory().sources() if _stands_on(one, mention.key))
+        return next((platform for platform in here if platform.account == mention.key.account), None)
 
     def recognise(self, brand: str, url: str) -> tuple[MentionKey, str] | None:
         """The mention an address leads to on one of the brand's own platforms, with its source; None: by hand.

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.build import App
+from desk.errors import DeskError
 from desk.rules import Rules
 from desk.work import Prio, Work
 from storage.store import Waiting
@@ -51,7 +52,7 @@ async def counted(app: App) -> dict[str, int]:
 async def watch(app: App, stop: asyncio.Event) -> None:
     """Until `stop`. The database being away is told by others."""
     while not stop.is_set():
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(DeskError, SQLAlchemyError, OSError):
             await tell(app)
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK):

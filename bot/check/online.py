@@ -19,6 +19,7 @@ from bot.check.telegram import connect_telegram
 from bot.config import Config, Fault, Source
 from bot.config.crosschecks import room_uses
 from bot.config.faults import Faults, Where
+from bot.logs import hidden, hide_secrets
 from bot.net import way
 from collectors import PLATFORMS
 from collectors.http import client as http_client
@@ -40,6 +41,7 @@ class Part(NamedTuple):
 
 async def check_online(config: Config, file: str, console: Console | None = None) -> list[Fault]:
     """Asks Telegram, Slack, the sources, the database and the AI server, all at once."""
+    hide_secrets(config)
     console = console or Console(stderr=True)
     default = way(config, None)
     async with http_client(default.proxy, default.ca_file) as http:
@@ -64,7 +66,7 @@ def _parts(config: Config, http: httpx.AsyncClient) -> Iterator[Part]:
         where, out = Where().at("slack", n).named(slack.key), way(config, slack.proxy)
         yield Part(f"Slack {slack.key}", where, partial(connect_slack, slack, list(room_uses(config)), where, out))
     for source, brand, where in _sources(config):
-        yield Part(source.key, where, partial(ask_source, source, brand, where, http))
+        yield Part(source.key, where, partial(ask_source, source, brand, where, http, config))
     yield Part(
         "the database", Where().at("database", "url"), partial(ask_database, config.database.url.get_secret_value())
     )
@@ -111,7 +113,7 @@ async def _asked(part: Part, file: str) -> list[Fault]:
     except Exception as error:
         # Its text may hold an address with a token.
         faults.add(part.where, f"could not be asked ({type(error).__name__})", "check the addresses in this table")
-    return faults.found
+    return [fault._replace(what=hidden(fault.what), mend=hidden(fault.mend)) for fault in faults.found]
 
 
 async def _show_progress(waiting: Mapping[str, asyncio.Task[Any]], console: Console) -> None:

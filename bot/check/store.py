@@ -10,9 +10,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.config import Source
+from bot.config import Config, Source
 from bot.config.faults import Faults, Where
+from bot.logins import kept, rotates
 from collectors import open_platform
+from collectors.login import Tokens
 from desk.errors import DeskError, Gone, NeedsLogin, Refused
 from storage.database import Database
 from storage.migrations.steps import configuration
@@ -20,9 +22,25 @@ from storage.migrations.steps import configuration
 LOOK_BACK = timedelta(days=1)
 
 
-async def ask_source(source: Source, brand: str, where: Where, http: httpx.AsyncClient, faults: Faults) -> None:
-    """Reads once, without a cursor; what it brings is dropped."""
-    platform = open_platform(source.platform, source.settings, brand, source.key, http, _now)
+async def ask_source(
+    source: Source, brand: str, where: Where, http: httpx.AsyncClient, config: Config, faults: Faults
+) -> None:
+    """Reads once, without a cursor; what it brings is dropped.
+
+    Before there is a database to keep it in, a login that rotates is left to the desk.
+    """
+    if not rotates(source.platform, source.settings):
+        await _ask(source, brand, where, http, None, faults)
+        return
+    async with kept(config) as tokens:
+        if tokens is not None:
+            await _ask(source, brand, where, http, tokens, faults)
+
+
+async def _ask(
+    source: Source, brand: str, where: Where, http: httpx.AsyncClient, tokens: Tokens | None, faults: Faults
+) -> None:
+    platform = open_platform(source.platform, source.settings, brand, source.key, http, _now, tokens)
     try:
         await platform.read(None, _now() - LOOK_BACK)
     except DeskError as error:

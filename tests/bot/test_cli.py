@@ -17,10 +17,12 @@ from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
+from desk.ports import SourceStatus
 from sandbox import world
 from sandbox.server import Sandbox
+from storage.store import open_store
 from tests.bot import sample
-from tests.scenarios.world import World, a_sandbox, opened, write_config
+from tests.scenarios.world import SECRETS, World, a_sandbox, opened, write_config
 
 COMMANDS = {"run", "check", "demo", "sources", "collect", "digest", "export", "forget", "db"}
 
@@ -238,6 +240,42 @@ async def test_commands_beside_a_running_desk(tmp_path: Path, monkeypatch: pytes
             run = await ran(*command)
             assert (run.status, run.out) == (1, ""), command
             assert "in use by another desk" in run.err
+
+
+REPEATED = (
+    "check --online",
+    "check --online --json",
+    "collect acme-play --dry-run",
+    "collect acme-play",
+)
+
+
+@pytest.mark.parametrize("command", REPEATED)
+async def test_a_secret_that_a_server_repeats_to_us_is_not_shown(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_sandbox() as made:
+        await configured(made, tmp_path, monkeypatch)
+        echo = f"no {SECRETS['REPLYDESK_SECRET']} at /bot{SECRETS['TELEGRAM_TOKEN']}/x"
+        made.site.fail("reviews.list", *[("error", 403, "authError", echo)] * 3)
+        made.slack.fail("auth.test", ("error", f"no_{SECRETS['SLACK_BOT_TOKEN']}"))
+        run = await ran(*command.split())
+    assert run.status in (1, 2)
+    assert "*** at /bot***/x" in run.out + run.err
+    assert SECRETS["SLACK_BOT_TOKEN"] not in run.out + run.err
+
+
+async def test_what_a_platform_said_is_shown_to_the_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "400: [/b] is no [red]tag[/red] :warning:"
+    async with a_sandbox() as made:
+        await configured(made, tmp_path, monkeypatch)
+        store = await open_store(f"sqlite+aiosqlite:///{tmp_path / 'desk.db'}")
+        async with store.write() as unit:
+            await unit.set_source(SourceStatus("acme-play", failures=1, last_error=said))
+        await store.close()
+        run = await ran("sources")
+        assert run.status == 0
+        assert said in run.out
 
 
 async def _a_case_answered(w: World) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import signal
 from datetime import time, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from bot import run
 from bot.config import load
 from bot.directory import Directory, Live
 from desk import ports
+from desk.errors import Retry
 from desk.rules import Sla, Step
 from tests.bot import sample
 from tests.bot.sample import ACME, ANNA, COFFEE, DESK, MARTA, SECRETS, SOUND, TELEGRAM, changed
@@ -184,10 +189,51 @@ def test_a_file_that_is_gone_is_refused_too(live, tmp_path):
     assert live.current is before
 
 
+async def test_a_file_that_could_not_be_taken_over_is_tried_again_and_the_desk_goes_on(live, tmp_path, monkeypatch):
+    """Its rooms' paces are written while others send there: PostgreSQL may give one of the two up."""
+    tries = []
+
+    async def crosses():
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise Retry("two changes crossed each other", after=0)
+
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(run, "LOOK_AT_FILE", 0.01)
+    taken, reload = asyncio.Event(), asyncio.Event()
+
+    async def plan():
+        taken.set()
+
+    app = SimpleNamespace(live=live, pace=crosses, rounds=SimpleNamespace(plan=plan))
+    watching = asyncio.create_task(run._watch_file(app, tmp_path / "config.toml", reload))
+    reload.set()
+    waiting = asyncio.create_task(taken.wait())
+    await asyncio.wait([watching, waiting], timeout=2, return_when=asyncio.FIRST_COMPLETED)
+    assert taken.is_set()
+    assert not watching.done()
+    watching.cancel()
+    waiting.cancel()
+
+
+async def test_who_asks_to_reload_while_the_desk_starts_does_not_end_it(live, tmp_path, monkeypatch):
+    async def starts(config, path):
+        assert signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, None)
+        raise OSError("it goes no further here")
+
+    monkeypatch.setattr(run, "build", starts)
+    monkeypatch.setattr(run, "setup_logs", lambda config: None)
+    try:
+        with pytest.raises(OSError, match="no further"):
+            await run.run_desk(live.config, tmp_path / "config.toml")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
 def test_what_is_read_only_at_start_is_named(live, tmp_path):
-    sample.write(
-        tmp_path,
-        changed((DESK, DESK + 'listen = ""\nname = "Other"\n'), (TELEGRAM, TELEGRAM + "group_per_minute = 30\n")),
-    )
+    desk = DESK + 'listen = ""\nname = "Other"\nchromium = "chrome"\n'
+    sample.write(tmp_path, changed((DESK, desk), (TELEGRAM, TELEGRAM + "group_per_minute = 30\n")))
     assert live.reload(tmp_path / "config.toml", SECRETS) == []
-    assert live.after_restart() == ["telegram", "desk.listen"]
+    assert live.after_restart() == ["telegram", "desk.listen", "desk.chromium"]

@@ -178,6 +178,7 @@ async def test_the_rules_of_the_trade_are_given(sqlite: SqlStore, rule: str) -> 
         ("Кофе холодный", "ru", "kk", "In Russian"),
         ("Кофе суық", "kk", "ru", "In Kazakh"),
         ("Cold", "de", "ru", "In de"),
+        ("Frio", "pt-BR", "ru", "In pt-BR"),
         ("Cold", "", "ru", "In the language of the mention's text"),
         ("", "", "kk", "In Kazakh"),
     ],
@@ -189,6 +190,13 @@ async def test_the_reply_is_in_the_mentions_language(
     system, _, _ = await drafted(sqlite, case, agreed=rules(client_lang=client))
 
     assert asked in system
+
+
+@pytest.mark.parametrize("site", ["2gis", "2gis.kz", "яндекс.карты", ""])
+async def test_the_site_of_the_mention_is_named(sqlite: SqlStore, site: str) -> None:
+    system, _, _ = await drafted(sqlite, new_case(mention=mention("Cold coffee", site=site)))
+
+    assert f"to a mention on {site or RULES.card.title}." in system
 
 
 async def test_orders_inside_a_review_are_data_between_marks_they_cannot_know(sqlite: SqlStore) -> None:

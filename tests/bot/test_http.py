@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -182,6 +183,19 @@ async def test_an_id_used_for_two_bodies_loses_neither(sqlite: SqlStore) -> None
         assert (await push(edge, {**REVIEW, "id": "r-2"}, "always-1"))[1]["accepted"] == 1
 
     assert await waiting(sqlite) == 2
+
+
+async def test_an_id_used_for_a_mention_and_for_its_deletion_loses_neither(sqlite: SqlStore) -> None:
+    async with client(deps(sqlite)) as edge:
+        await push(edge, REVIEW, "always-1")
+        await handle(sqlite)
+        assert (await push(edge, {**REVIEW, "deleted": True}, "always-1"))[1]["accepted"] == 1
+        await handle(sqlite)
+        assert (await push(edge, {**REVIEW, "back": True}, "always-1"))[1]["accepted"] == 1
+        assert await waiting(sqlite) == 1
+
+    async with sqlite.write(scope=Scope.of(["acme-coffee"])) as unit:
+        assert (await unit.case(1)).state.value == "deleted"
 
 
 async def test_bad_records_are_named_and_the_rest_is_taken(sqlite: SqlStore) -> None:
@@ -593,5 +607,5 @@ async def test_a_new_row_names_its_delivery(sqlite: SqlStore) -> None:
 
     async with sqlite.database.reader.begin() as connection:
         row = (await connection.execute(select(work))).one()
-    assert row.idem.startswith("hook:acme-push:msg_1:0:r-1:")
+    assert re.match(r"hook:acme-push:msg_1:[0-9a-f]{32}:0:r-1:", row.idem)
     assert row.lane == "mention:acme-coffee:webhook:acme-push:r-1"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot import listening
-from desk.errors import NeedsLogin
+from bot import listening, unknown
+from desk.errors import NeedsLogin, Retry
 from storage.store import SqlStore, open_store
 from storage.tables import work
 from tests.storage.helpers import until
@@ -118,3 +118,20 @@ async def test_it_ends_when_the_desk_does(store: SqlStore) -> None:
         async with heard(store, {"news": Talks()}):
             await asyncio.sleep(0.05)
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("ear of")]
+
+
+async def test_two_changes_that_cross_do_not_end_the_look_for_work_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL gives one of two up; what watches beside the work ends the desk when it ends."""
+    looks: list[int] = []
+
+    async def crosses(app: Any) -> None:
+        looks.append(len(looks))
+        raise Retry("two changes crossed each other", after=0)
+
+    monkeypatch.setattr(unknown, "tell", crosses)
+    monkeypatch.setattr(unknown, "LOOK", 0.01)
+    app: Any = None
+    watching = asyncio.create_task(unknown.watch(app, asyncio.Event()))
+    await until(lambda: len(looks) > 1 or watching.done())
+    assert not watching.done()
+    watching.cancel()

@@ -27,6 +27,7 @@ from handlers.slack.commands import MAKE_CASE
 from handlers.slack.errors import TABLE, translated
 from sandbox.slack import Slack
 from sandbox.slack.events import signature
+from sandbox.slack.state import App
 from tests.handlers.slack_world import (
     ANNA,
     CLIENT,
@@ -39,6 +40,7 @@ from tests.handlers.slack_world import (
     acme,
     serving,
     text_of,
+    until,
     words,
     world_of,
 )
@@ -331,6 +333,50 @@ def test_manifest_asks_for_what_check_looks_for_and_names_what_we_listen_to() ->
     assert {part.split()[0] for part in hint.split(" | ")} <= set(VERBS)
 
 
+# coming in by socket
+
+
+def stale(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The next address Slack gives is dead when it is used; returns all that it gives."""
+    given: list[str] = []
+    ticket = slack.sockets.ticket
+
+    def dead_once(app: App) -> str:
+        given.append(ticket(app))
+        if len(given) == 1:
+            slack.sockets._tickets.clear()
+        return given[-1]
+
+    monkeypatch.setattr(slack.sockets, "ticket", dead_once)
+    monkeypatch.setattr("bot.slack.FRESH", 0.2)
+    return given
+
+
+async def test_an_address_of_a_socket_that_went_stale_is_asked_for_anew(
+    slack: Slack, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    given = stale(slack, monkeypatch)
+    async with world_of(slack, sqlite_url, tmp_path) as world:
+        assert len(given) == 2
+        assert await world.doors.check() == ""
+
+
+async def test_a_socket_that_was_lost_comes_back_though_the_first_new_address_is_dead(
+    slack: Slack, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    async with world_of(slack, sqlite_url, tmp_path) as world:
+        given = stale(slack, monkeypatch)
+        links = slack.sockets.links[slack.world.teams[TEAM].app.id]
+        slack.disconnect(TEAM)
+        await until(lambda: len(given) == 2 and links)
+        assert (await slack.command(TEAM, ANNA, STAFF, "/desk", "open"))["acked"]
+        assert await world.doors.check() == ""
+
+
 # coming in over HTTP
 
 
@@ -354,6 +400,19 @@ async def test_everything_comes_in_at_one_address(posted: World, slack: Slack) -
     assert answer["payload"]["text"] == words("did_write", version=1)
     assert any(words("state_in_work", owner="Anna") in text_of(m) for m in posted.messages(STAFF))
     assert posted.whispers(ANNA)
+
+
+async def test_a_workspace_that_refuses_the_token_shows_in_the_check_until_it_takes_it(
+    slack: Slack, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a socket nothing else would tell: events do come in, and no answer would go out."""
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    slack.fail("auth.test", *[("error", "invalid_auth")] * 3)
+    async with world_of(slack, sqlite_url, tmp_path, "http") as world:
+        assert re.match(r"main: .*invalid_auth", await world.doors.check())
+        assert await world.doors.check() == ""
+        assert world.chat.sites == {"main": "https://acme.slack.com/"}
 
 
 FORM = "application/x-www-form-urlencoded"

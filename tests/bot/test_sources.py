@@ -10,7 +10,7 @@ import pytest
 
 from bot.directory import SourceConfig
 from bot.sources import Sources
-from desk.mention import MentionKey
+from desk.mention import Mention, MentionKey
 from tests.collectors.hacker_news import fake as hacker_news
 from tests.collectors.vk import fake as vk
 from tests.collectors.wire import now
@@ -78,3 +78,44 @@ def test_two_searches_find_the_same_item() -> None:
 )
 def test_all_else_is_answered_by_hand(url: str) -> None:
     assert recognised(url, source("a", "vk", WALL), source("b", "rss", None), source("c", "wordpress", SITE)) is None
+
+
+# whose account answers
+
+
+def answers(key: MentionKey, by: str, *sources: SourceConfig) -> str | None:
+    """The account by which a mention of `key` that source `by` brought is answered."""
+    named = {one.key: one for one in sources}
+    directory: Any = SimpleNamespace(sources=lambda: list(sources), source=named.get)
+    found = Sources(lambda: directory, httpx.AsyncClient(), now).of(Mention(key, by, "Bad"))
+    return found.account if found is not None else None
+
+
+OURS = MentionKey("bank", "youtube", youtube.OWN, "Ugx")
+CHANNEL = source("a", "youtube", youtube.settings())
+SECOND = source("b", "youtube", youtube.settings(channel_id="UCsecond"))
+
+
+def test_a_mention_is_answered_by_the_account_that_brought_it() -> None:
+    assert answers(OURS, "a", SECOND, CHANNEL) == youtube.OWN
+
+
+def test_a_source_whose_key_was_given_to_another_brand_or_platform_answers_nothing_of_its_old_one() -> None:
+    """The other client's channel would answer in its own name."""
+    theirs = source("a", "youtube", youtube.settings(channel_id="UCtheirs"), brand="shop")
+
+    assert answers(OURS, "a", theirs) is None
+    assert answers(OURS, "a", source("a", "wordpress", SITE)) is None
+    assert answers(OURS, "a", theirs, source("b", "youtube", youtube.settings())) == youtube.OWN
+
+
+def test_where_its_source_is_gone_a_mention_is_answered_by_no_other_account_of_the_brand() -> None:
+    assert answers(OURS, "gone", SECOND, CHANNEL) == youtube.OWN
+    assert answers(OURS, "gone", SECOND) is None
+    assert answers(OURS, "", CHANNEL) == youtube.OWN
+
+
+def test_an_account_that_was_renamed_goes_on_answering() -> None:
+    renamed = source("a", "youtube", youtube.settings(channel_id="UCrenamed"))
+
+    assert answers(OURS, "a", renamed) == "UCrenamed"

@@ -150,3 +150,12 @@ async def test_a_packed_body_is_counted_as_it_unpacks(path: str, edge: TestServe
         async with session.post(edge.make_url(path), data=bomb(300), headers=headers) as answer:
             assert answer.status in (400, 413)
     assert peak() - before < 100 * MEGABYTE
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_body_that_is_not_packed_as_it_says_is_the_callers_fault(path: str, edge: TestServer) -> None:
+    async with ClientSession() as session:
+        headers = {"Content-Encoding": "gzip"}
+        async with session.post(edge.make_url(path), data=b"{}", headers=headers) as answer:
+            assert answer.status == (422 if path.startswith("/hooks/") else 400)

@@ -25,7 +25,7 @@ from desk.polling import poll_work
 from desk.ports import Done, Drop
 from desk.receiving import receive
 from desk.work import Row
-from storage.erasing import Marks, forget
+from storage.erasing import Held, Marks, forget
 from storage.store import SqlStore, open_store
 from storage.tables import mentions, work
 from tests.bot import sample
@@ -255,6 +255,36 @@ async def test_export_of_one_author(config: Any, tmp_path: Path, capsys: pytest.
     assert {row["table"] for row in rows} >= {"mentions", "cases", "sayings", "versions", "case_events"}
     assert next(row for row in rows if row["table"] == "mentions")["data"]["text"] == "холодный суп Анны"
     assert out.stat().st_mode & 0o077 == 0
+
+
+async def test_half_an_emoji_does_not_stop_the_export_of_an_author(config: Any, tmp_path: Path) -> None:
+    """A model, or a platform of another package, may bring one."""
+    store = await open_store(config.database.url.get_secret_value())
+    await lived(store, mention=by_anna(raw={"shown": "soup \ud83c"}))
+    await store.close()
+    out = tmp_path / "anna.jsonl"
+    assert await export_author(config, tmp_path, "acme", "google_play:u-anna", out) == 0
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert "soup ?" in str(rows)
+
+
+async def test_an_export_of_an_author_that_breaks_off_leaves_the_old_file(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(config)
+    out = tmp_path / "anna.jsonl"
+    assert await export_author(config, tmp_path, "acme", "google_play:u-anna", out) == 0
+    before = out.read_text(encoding="utf-8")
+
+    async def breaks(*args: Any) -> AsyncIterator[Any]:
+        yield Held("mentions", {"id": 1})
+        raise OSError("the database is away")
+
+    monkeypatch.setattr("bot.privacy.held_on", breaks)
+    with pytest.raises(OSError, match="away"):
+        await export_author(config, tmp_path, "acme", "google_play:u-anna", out)
+    assert out.read_text(encoding="utf-8") == before
+    assert list(tmp_path.glob(".*.part")) == []
 
 
 WRONG = {

@@ -174,6 +174,44 @@ async def test_an_open_case_is_worked_to_its_end_and_then_forgotten(store: SqlSt
     assert await traces(store) == set()
 
 
+async def test_a_case_that_is_reopened_while_its_author_is_forgotten_goes_when_it_ends_again(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await lived(store)
+
+    async def state(of: State) -> None:
+        async with store.write(scope=WHOLE) as unit:
+            await unit.save(replace(await unit.case(case.id), state=of), [])
+
+    erase_all = erasing._erase_all
+
+    async def reopened_first(*asked: Any) -> int:
+        await state(State.IN_WORK)
+        return await erase_all(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing, "_erase_all", reopened_first)
+        assert (await forget(store, "google_play", "u-anna", MARKS)).erased == 0
+    await state(State.CLOSED)
+    assert await erase_old(store, {}, MARKS) == 1
+    assert await traces(store) == set()
+
+
+async def test_what_forgetting_did_not_come_to_is_done_in_the_night(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command was ended after its first transactions."""
+    await put(store, by_anna())
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing, "_erase_all", lambda *asked: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await forget(store, "google_play", "u-anna", MARKS)
+    assert await erase_old(store, {}, MARKS) == 1
+    assert await traces(store) == set()
+    async with store.write() as unit:
+        assert await unit.rows(select(forgetting)) == []
+
+
 async def test_work_about_them_that_is_still_to_be_done_is_erased_once_it_is_done(store: SqlStore) -> None:
     case = await lived(store)
     async with store.write() as unit:
@@ -190,6 +228,17 @@ async def test_work_about_them_that_is_still_to_be_done_is_erased_once_it_is_don
     assert await traces(store) == set()
     async with store.write() as unit:
         assert await unit.rows(select(forgetting)) == []
+
+
+async def test_what_was_said_in_a_thread_that_people_deleted_or_before_a_room_moved_goes_too(store: SqlStore) -> None:
+    case = await lived(store)
+    async with store.write(scope=WHOLE) as unit:
+        place = await unit.place(case.id, "client")
+        assert place is not None
+        await unit.set_place(replace(place, thread="99", generation=1))
+        await unit.move_room(place.room, "telegram:-1002")
+    await forget(store, "google_play", "u-anna", MARKS)
+    assert await traces(store) == set()
 
 
 async def test_a_reply_to_an_erased_mention_is_watched_no_longer(store: SqlStore) -> None:

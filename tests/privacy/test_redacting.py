@@ -76,6 +76,25 @@ def test_what_names_or_reaches_a_person_is_hidden_and_put_back(what: str) -> Non
     assert one.restore(shown) == text
 
 
+SPELLED = {
+    "a handle": ("@vera_p", "это vera_p, жду"),
+    "a name in brackets": ("Мария (Маша) П.", "Маша из Алматы"),
+    "a double name": ("Анна-Мария Водкина", "меня зовут Анна, жду"),
+    "a name among signs": ("🌸Анна🌸", "Анна, Алматы"),
+    "without its dots": ("Артём", "зовут Артем, жду Артемом"),
+    "with its dots": ("Семен", "Семён, жду"),
+}
+
+
+@pytest.mark.parametrize("how", SPELLED)
+def test_a_name_is_hidden_however_the_author_spells_it(how: str) -> None:
+    name, text = SPELLED[how]
+    one = Redactor([name])
+    shown = one.hide(text)
+    assert not [word for word in ("vera_p", "Маша", "Анна", "Артем", "Семён") if word in shown]
+    assert one.restore(shown) == text
+
+
 @pytest.mark.parametrize("text", LEFT)
 def test_what_a_reply_is_about_stays(text: str) -> None:
     assert redactor().hide(text) == text
