@@ -224,7 +224,12 @@ def copy(
 
 
 def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
+    """Raises BadParameter for days around which no calendar goes on: zones and following days lie beyond them."""
+    if moment is None:
+        return None
+    if not date.min.year < moment.year < date.max.year:
+        raise typer.BadParameter(f"{moment:%Y-%m-%d} is no day of this desk's")
+    return moment.date()
 
 
 def main() -> None:

@@ -234,6 +234,11 @@ async def test_commands_beside_a_running_desk(tmp_path: Path, monkeypatch: pytes
         assert not (await w.case(1)).unknown
         for words in (["acme", "--out", "a.xls"], ["acme", "--out", "a"], ["nobody", "--out", "a.csv"]):
             assert (await ran("export", *words)).status == 2, words
+        days = (["export", "--out", "a.csv", "--from"], ["export", "--out", "a.csv", "--to"], ["digest", "--date"])
+        for words in days:
+            for day in ("0001-01-01", "9999-12-31"):
+                run = await ran(*words, day, "acme")
+                assert (run.status, "is no day of this desk's" in run.err) == (2, True), words
         assert (await ran("export", "acme", "--out", tmp_path / "none" / "a.csv")).status == 1
 
         for command in (["collect", "acme-play"], ["digest", "acme", "--send"], ["db", "upgrade"]):
