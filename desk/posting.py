@@ -9,7 +9,7 @@ from typing import Any
 
 from desk import actions as a
 from desk import follow as f
-from desk.case import Case, Reply, State, progress
+from desk.case import Case, Reply, State, holds
 from desk.decide import decide
 from desk.errors import DeskError, NeedsLogin, NotAllowed, Retry, Unsure
 from desk.mention import Mention, OfficialReply
@@ -44,27 +44,23 @@ def against(case: Case, look: Look, platform: Platform) -> a.Action | None:
         return a.MentionDeleted()
     if look.mention.fingerprint != case.approved_fingerprint:
         return a.MentionEdited(mention=look.mention)
-    other = _other(case, look, platform)
-    if other is not None and not _agreed(case, other):
-        return a.OtherReplyFound(reply=other)
-    return None
+    unseen = (reply for reply in _others(case, look, platform) if not _agreed(case, reply))
+    other = next(unseen, None)
+    return None if other is None else a.OtherReplyFound(reply=other)
 
 
-def _other(case: Case, look: Look, platform: Platform) -> OfficialReply | None:
-    standing = (r for r in look.replies if r.standing != "refused")
-    return next((r for r in standing if not _ours(case, r, platform)), None)
+def _others(case: Case, look: Look, platform: Platform) -> list[OfficialReply]:
+    return [r for r in look.replies if r.standing != "refused" and not _ours(case, r, platform)]
 
 
 def there_already(case: Case, look: Look, platform: Platform, now: datetime) -> Posted | None:
     """The approved text, found before it is posted: an attempt taken for failed had its effect, or a person copied it.
-
-    Only where nothing else stands against publishing.
-    """
-    other = _other(case, look, platform)
-    version = case.version
-    if other is None or version is None or not platform.same(version.text, other.text):
+    Whoever else has answered too, it is not posted a second time."""
+    text = case.version.text if case.version is not None else ""
+    found = next((r for r in _others(case, look, platform) if platform.same(text, r.text)), None)
+    if found is None:
         return None
-    return Posted(other.external_id, other.at or now, other.url, visible=other.standing == "public")
+    return Posted(found.external_id, found.at or now, found.url, visible=found.standing == "public")
 
 
 def _ours(case: Case, reply: OfficialReply, platform: Platform) -> bool:
@@ -77,17 +73,25 @@ def _agreed(case: Case, other: OfficialReply) -> bool:
     return case.replace_agreed and case.other_reply is not None and case.other_reply.text == other.text
 
 
-async def _settle(unit: Unit, row: Row, known: Directory, action: a.Action, verdict: Verdicts) -> Verdicts:
-    """What became of a call, told to its case."""
+async def _settle(
+    unit: Unit, row: Row, known: Directory, action: a.Action, verdict: Verdicts, sending: bool = False
+) -> Verdicts:
+    """What became of a call, told to its case. `sending`: it was made, or may have been."""
     case = await unit.case(row.payload["case"])
     rules = known.rules(case.brand, case.mention.key.platform)
     if rules is None:
-        return Park(f"brand {case.brand} is not configured any more")
+        return _out_of_configuration(unit, case, sending)
     try:
         await apply(unit, decide(case, action, unit.now, rules))
     except NotAllowed:
         return Drop(f"the case is {case.state.value}")
     return verdict
+
+
+def _out_of_configuration(unit: Unit, case: Case, sending: bool = False) -> Verdicts:
+    """It may come back. Put aside for people the row would be stuck for ever: there is nobody who would be asked."""
+    why = f"brand {case.brand} is not configured any more"
+    return Later(unit.now + STOPPED_FOR, why, count=False, sending=sending)
 
 
 async def _look(platform: Platform | None, mention: Mention) -> Look | None:
@@ -119,7 +123,7 @@ class Publish:
         case = await unit.case(row.payload["case"])
         rules = self.directory().rules(case.brand, case.mention.key.platform)
         if rules is None:
-            return Park(f"brand {case.brand} is not configured any more")
+            return _out_of_configuration(unit, case)
         held = await _held(unit, case, rules, row)
         if held is not None:
             return held
@@ -127,13 +131,13 @@ class Publish:
         if fetched is None or platform is None:
             await self._start(unit, case, rules)
             return Done()
-        stop = against(case, fetched, platform)
-        if stop is None:
-            await self._start(unit, case, rules, fetched.replies)
-        elif isinstance(stop, a.OtherReplyFound) and (posted := there_already(case, fetched, platform, unit.now)):
+        stop, posted = against(case, fetched, platform), there_already(case, fetched, platform, unit.now)
+        if posted is not None and (stop is None or isinstance(stop, a.OtherReplyFound)):
             started = decide(case, a.PostingStarts(), unit.now, rules)
             await apply(unit, started)
             await apply(unit, decide(started.case, a.ReplyPosted(posted=posted, read_back=True), unit.now, rules))
+        elif stop is None:
+            await self._start(unit, case, rules, fetched.replies)
         else:
             await apply(unit, decide(case, stop, unit.now, rules))
         return Done()
@@ -163,11 +167,17 @@ async def _held(unit: Unit, case: Case, rules: Rules, row: Row) -> Verdicts | No
         return Drop("another version or attempt took its place")
     if case.state not in (State.APPROVED, State.POSTING) or case.unknown:
         return Drop(f"the case is {case.state.value}")
-    if progress(case, rules).step is not None:
+    if not holds(case, rules) or _deleted_since(case):
         return await _fail(unit, case, rules, "approval_lost")
     if not rules.posting or {s.scope for s in await unit.stops()} & {"*", case.brand}:
         return Later(unit.now + STOPPED_FOR, "posting is stopped", count=False)
     return None
+
+
+def _deleted_since(case: Case) -> bool:
+    """Since it was approved: while its reply waits to be sent, the desk may hear of a mention what it did not read."""
+    deleted = case.mention_deleted_at
+    return deleted is not None and all(given.at < deleted for given in case.approvals)
 
 
 async def _fail(unit: Unit, case: Case, rules: Rules, why: str) -> Verdicts:
@@ -179,7 +189,9 @@ async def _fail(unit: Unit, case: Case, rules: Rules, why: str) -> Verdicts:
 async def _give_up(unit: Unit, directory: Directory, row: Row, error: Exception) -> Verdicts:
     case = await unit.case(row.payload["case"])
     rules = directory.rules(case.brand, case.mention.key.platform)
-    if rules is None or (case.n, case.attempt) != (row.payload["version"], row.payload["attempt"]):
+    if rules is None:
+        return _out_of_configuration(unit, case)
+    if (case.n, case.attempt) != (row.payload["version"], row.payload["attempt"]):
         return Drop("another version or attempt took its place")
     try:
         await apply(unit, decide(case, a.PostingRefused(reason=reason(error)), unit.now, rules))
@@ -213,7 +225,7 @@ class Post:
         case = await unit.case(row.payload["case"])
         rules = self.directory().rules(case.brand, case.mention.key.platform)
         if rules is None:
-            return Park(f"brand {case.brand} is not configured any more")
+            return _out_of_configuration(unit, case)
         if not row.sending and (held := await _held(unit, case, rules, row)) is not None:
             return held
         version = case.versions[row.payload["version"] - 1]
@@ -234,7 +246,7 @@ class Post:
     async def record(self, unit: Unit, row: Row, call: Call, result: Posted) -> Verdicts:
         """`row.sending`: it was found by reading back."""
         action = a.ReplyPosted(posted=result, read_back=row.sending)
-        return await _settle(unit, row, self.directory(), action, Done(result.external_id))
+        return await _settle(unit, row, self.directory(), action, Done(result.external_id), sending=True)
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """A definite no is shown; what did not leave us at all is tried again by the engine."""
@@ -265,7 +277,8 @@ class Post:
         readable = not (isinstance(error, Unsure) and "cannot be read" in error.reason)
         if readable and row.attempts < READS_BEFORE_ASKING:
             return Later(unit.now + timedelta(seconds=5 * 2**row.attempts), reason(error), sending=True)
-        return await _settle(unit, row, self.directory(), a.OutcomeUnknown(reason=reason(error)), Park(reason(error)))
+        asked = a.OutcomeUnknown(reason=reason(error))
+        return await _settle(unit, row, self.directory(), asked, Park(reason(error)), sending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +298,11 @@ class DeleteReply:
         if "attempt" in row.payload and not row.sending:
             rules = self.directory().rules(case.brand, case.mention.key.platform)
             if rules is None:
-                return Park(f"brand {case.brand} is not configured any more")
+                return _out_of_configuration(unit, case)
             if (held := await _held(unit, case, rules, row)) is not None:
                 return held
+        if "attempt" not in row.payload and _gone_already(case, row.payload["reply"]):
+            return Drop("it was deleted already")
         return Call({"mention": pack(case.mention), "reply": row.payload["reply"]})
 
     async def send(self, row: Row, call: Call) -> None:
@@ -298,7 +313,7 @@ class DeleteReply:
         await platform.delete(mention, call.data["reply"])
 
     async def record(self, unit: Unit, row: Row, call: Call, result: None) -> Verdicts:
-        return await _settle(unit, row, self.directory(), a.ReplyDeleted(), Done())
+        return await _settle(unit, row, self.directory(), a.ReplyDeleted(), Done(), sending=True)
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         if (isinstance(error, Unsure) and row.attempts < row.max_attempts) or _may_pass(row, error):
@@ -314,6 +329,12 @@ class DeleteReply:
         return await _settle(unit, row, self.directory(), a.ReplyStays(reason=reason(error)), Done())
 
 
+def _gone_already(case: Case, external_id: str) -> bool:
+    """Where a platform keeps one reply, all that ever stood have the same id."""
+    called_so = [reply for reply in case.replies if reply.external_id == external_id]
+    return bool(called_so) and all(reply.gone_at is not None for reply in called_so)
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Job of kind "watch": our reply as it stands now, and the mention it answers."""
@@ -323,16 +344,23 @@ class Watch:
     platforms: Platforms
     lease: timedelta = LEASES["effect"]
 
-    async def fetch(self, row: Row) -> Look | None:
+    async def fetch(self, row: Row) -> tuple[Case, Look] | None:
+        """The case as it was when its mention was looked at."""
         case = await _read(self.store, self.directory(), row.payload["case"])
-        return None if case is None else await _look(self.platforms(case.mention), case.mention)
+        look = None if case is None else await _look(self.platforms(case.mention), case.mention)
+        return None if case is None or look is None else (case, look)
 
-    async def apply(self, unit: Unit, row: Row, fetched: Look | None) -> Verdicts:
+    async def apply(self, unit: Unit, row: Row, fetched: tuple[Case, Look] | None) -> Verdicts:
         case = await unit.case(row.payload["case"])
         rules, platform = self.directory().rules(case.brand, case.mention.key.platform), self.platforms(case.mention)
         if fetched is None or rules is None or platform is None or case.reply is None:
-            return Drop("nothing to watch")
-        for action in seen(case, fetched, platform, unit.now):
+            return self._nothing_seen(unit, case)
+        before, look = fetched
+        if before.mention.key != case.mention.key:
+            return Drop("the mention was erased meanwhile")
+        if (before.mention, before.replies) != (case.mention, case.replies):
+            return Later(unit.now, "the case changed while it was looked at", count=False)
+        for action in seen(case, look, platform, unit.now):
             try:
                 decision = decide(case, action, unit.now, rules)
             except NotAllowed:
@@ -343,6 +371,12 @@ class Watch:
         if case.reply is not None and (turn < len(WATCHES) or case.state is State.MODERATED):
             await unit.enqueue(f.watch(case, unit.now + WATCHES[min(turn, len(WATCHES) - 1)], turn + 1))
         return Done()
+
+    def _nothing_seen(self, unit: Unit, case: Case) -> Verdicts:
+        """Its source may come back, and while moderators hold a reply nothing else leads on."""
+        if case.state is State.MODERATED:
+            return Later(unit.now + WATCHES[-1], "the platform cannot be asked", count=False)
+        return Drop("nothing to watch")
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """A look that fails is made up for by the next one."""
@@ -368,7 +402,8 @@ class ReadPage:
     async def apply(self, unit: Unit, row: Row, fetched: a.PageRead | None) -> Verdicts:
         if fetched is None:
             return Drop("nothing to look for")
-        return await _settle(unit, row, self.directory(), fetched, Done())
+        verdict = await _settle(unit, row, self.directory(), fetched, Done())
+        return Drop(verdict.error) if isinstance(verdict, Later) else verdict
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
         """Nothing hangs on it, so nobody is asked to look at it either."""

@@ -202,6 +202,10 @@ class Desk:
     async def _complete(self, unit: Unit, ask: Ask, who: Person) -> Outcome:
         """A refused answer leaves the question open, so that a text too long can be sent again, shorter."""
         case, rules = await self._case(unit, ask.case, who)
+        # Its case is ours now: whoever answered at the same moment has done so.
+        held = await unit.ask(ask.id)
+        if held is None or "=" in held.answers:
+            raise NotAllowed("question_over")
         action = make(ask.action, who, ask.version or None, ask.answers, rules)
         outcome = await self.do(unit, case, action, rules)
         await self._over(unit, ask, outcome.key)
@@ -216,19 +220,22 @@ class Desk:
         ask = await unit.ask(_number(pressed.extra))
         if ask is None or ask.person != who.key:
             raise NotAllowed("not_your_question")
+        if "=" in ask.answers:
+            raise NotAllowed("question_over")
         await self._over(unit, ask, "cancelled")
         return Outcome("cancelled", {"case": ask.case}, case=ask.case)
 
     # crossing over
 
     async def _tell(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
-        """`Tell the client`, under a staff answer to a mirrored message: `extra` is the saying."""
+        """`Tell the client`, under a staff answer to a mirrored message: `extra` is the saying. Read once the case is
+        held: of two who press at once the second is told."""
+        case, rules = await self._case(unit, pressed.case, who)
         saying = await unit.saying_by_id(_number(pressed.extra))
         if saying is None or saying.case != pressed.case:
             raise NotAllowed("unknown_button")
         if saying.mirrored:
             raise NotAllowed("already_told")
-        case, rules = await self._case(unit, saying.case, who)
         outcome = await self.do(unit, case, a.TellClient(who=who, text=saying.heard.text), rules)
         told = replace(saying, mirrored=True)
         await unit.update_saying(told)
@@ -264,7 +271,7 @@ class Desk:
     async def _redraw_waiting(self, unit: Unit) -> None:
         for case in await unit.open_cases():
             rules = self.directory.rules(case.brand, case.mention.key.platform)
-            if rules is None or case.state.value not in ("approved", "in_approval"):
+            if rules is None or case.state.value not in ("in_approval", "approved", "posting"):
                 continue
             await unit.hasten([f"publish:{case.id}"], run_at=case.post_at or unit.now)
             await unit.enqueue(f.draw(case, rules, "staff", f"v{case.n}"), f.draw(case, rules, "client", f"v{case.n}"))

@@ -15,6 +15,7 @@ from itertools import count
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import SQLAlchemyError
 
+from desk.errors import Retry
 from desk.ports import Effect, Job, Probe
 from desk.work import Prio
 from storage import claim, queue
@@ -123,8 +124,13 @@ class Engine(Runner):
         return [waiting for waiting in await self._store.waiting() if waiting.kind not in self._leases]
 
     async def tired(self) -> list[Waiting]:
-        """Jobs that fail again and again. Effects are parked, with a question to staff, or wait for their room."""
-        return [waiting for waiting in await self._store.waiting() if waiting.kind in self._jobs and waiting.tired]
+        """Jobs that fail again and again, and effects put aside for the same: a fault of ours, of which nobody knows.
+        Others are parked with a question to staff, or wait for their room."""
+        return [one for one in await self._store.waiting() if one.tired and self._untold(one)]
+
+    def _untold(self, waiting: Waiting) -> bool:
+        aside = waiting.state == "parked" and waiting.rows > waiting.unsure
+        return waiting.kind in self._jobs or (waiting.kind in self._effects and aside)
 
     async def _claim_pass(self) -> int:
         self._pause = None
@@ -137,6 +143,9 @@ class Engine(Runner):
                 await self._set_back(unit)
                 taken = await queue.take(unit, self._leases, owner, free, self._in_lane(), self._full())
                 self._pause = None if taken else await queue.pause(unit, self._leases)
+        except Retry:
+            self._pause = 0.0  # given up in favour of another transaction: at once once more
+            return 0
         except AWAY as error:
             self._is_away("nothing could be claimed", reason(error))
             self._pause = POLL
@@ -191,9 +200,13 @@ class Engine(Runner):
             await asyncio.sleep(third)
             try:
                 async with self._store.write(Prio.PERSON) as unit:
-                    await queue.renew(unit, list(self._tasks.values()))
+                    renewed = await queue.renew(unit, list(self._tasks.values()))
                     returned = await queue.return_expired(unit)
+                for held in renewed:
+                    held.since = max(held.since, unit.began)
                 await self._tell_unknown()
+            except Retry:
+                continue  # given up in favour of another transaction: two turns are left before a lease is over
             except AWAY as error:
                 self._is_away("leases could not be renewed", reason(error))
                 continue

@@ -128,8 +128,8 @@ async def forget(store: SqlStore, platform: str, author: str, marks: Marks) -> F
         numbers = [row.case_id for row in found if row.case_id is not None]
         still_open = await _open_among(unit, numbers)
         for row in found:
-            if row.case_id in still_open:
-                await unit.put(forgetting, mention_id=row.id, at=unit.now)
+            # All of them: a case may be reopened, or this process ended, before it is their turn.
+            await unit.put(forgetting, mention_id=row.id, at=unit.now)
     now = [row.id for row in found if row.case_id not in still_open]
     erased = await _erase_all(store, now, marks)
     await _wipe(store)
@@ -176,8 +176,9 @@ async def _old(store: SqlStore, brand: str, length: timedelta, after: int) -> li
 
 
 def _finished_waiting() -> Any:
-    joined = forgetting.join(cases, cases.c.mention_id == forgetting.c.mention_id)
-    return select(forgetting.c.mention_id).select_from(joined).where(cases.c.state.in_(ENDED))
+    joined = forgetting.outerjoin(cases, cases.c.mention_id == forgetting.c.mention_id)
+    ended = or_(cases.c.id.is_(None), cases.c.state.in_(ENDED))
+    return select(forgetting.c.mention_id).select_from(joined).where(ended)
 
 
 # erasing
@@ -233,8 +234,12 @@ async def _come_again(unit: SqlUnit, lanes: Mapping[int, Sequence[str]]) -> None
 
 
 async def _talk_lanes(unit: SqlUnit, number: int) -> list[str]:
-    where = await unit.rows(select(places.c.room, places.c.thread).where(places.c.case_id == number))
-    return [f"talk:{row.room}:{row.thread}" for row in where if row.thread]
+    """Of all threads the case ever had: people delete one, and it gets another."""
+    places_ = select(places.c.room, places.c.thread).where(places.c.case_id == number)
+    said = select(sayings.c.room, sayings.c.heard["thread"].as_string()).where(sayings.c.case_id == number)
+    asked = select(asks.c.room, asks.c.thread).where(asks.c.case_id == number)
+    where = [tuple(row) for wanted in (places_, said, asked) for row in await unit.rows(wanted)]
+    return sorted({f"talk:{room}:{thread}" for room, thread in where if thread})
 
 
 async def _erase_work(unit: SqlUnit, lanes: Sequence[str]) -> None:

@@ -139,20 +139,18 @@ async def own(unit: SqlUnit, held: Held) -> None:
     """First statement of each transaction about a row: still ours, and for a whole lease more. Raises Lost."""
     if not await _renewed(unit, held):
         raise Lost(held.row.id)
+    held.since = unit.began
 
 
-async def renew(unit: SqlUnit, rows: Iterable[Held]) -> None:
-    """Renew what is still ours; the rest is left to find out at its next write."""
-    for held in rows:
-        await _renewed(unit, held)
+async def renew(unit: SqlUnit, rows: Iterable[Held]) -> list[Held]:
+    """Renew what is still ours, and return it: its `since` moves with the commit. The rest is left to find out at its
+    next write."""
+    return [held for held in rows if await _renewed(unit, held)]
 
 
 async def _renewed(unit: SqlUnit, held: Held) -> bool:
     mine = {"its_id": held.row.id, "mine": held.owner, "until": unit.now + held.lease}
-    if not await unit.change(RENEW, mine):
-        return False
-    held.since = unit.began
-    return True
+    return bool(await unit.change(RENEW, mine))
 
 
 async def journal(unit: SqlUnit, held: Held, call: Any) -> None:
@@ -171,23 +169,37 @@ async def settle(unit: SqlUnit, held: Held, verdict: Verdicts, sending: bool) ->
         return
     values: dict[str, Any] = {"owner": "", "lease_until": None}
     if isinstance(verdict, Done):
-        values |= {"state": "done", "done_at": unit.now, "effect_state": "sent" if sending else None, "call": None}
+        values |= {"state": "done", "done_at": unit.now, "call": None, "last_error": ""}
+        values |= {"effect_state": "sent" if sending else None}
         values |= {"external_id": verdict.external_id} if verdict.external_id else {}
     elif isinstance(verdict, Park):
-        values |= {"state": "parked", "last_error": verdict.error, "effect_state": SENDING if sending else None}
+        values |= {"state": "parked", "last_error": verdict.error, **_journalled(sending)}
     elif isinstance(verdict, Drop):
-        values |= {"state": "cancelled", "done_at": unit.now, "last_error": verdict.why, "effect_state": None}
+        values |= {"state": "cancelled", "done_at": unit.now, "last_error": verdict.why, **_journalled(False)}
     await unit.db.execute(update(work).where(*held.mine).values(values))
+
+
+def _journalled(sending: bool) -> dict[str, Any]:
+    """What certainly did not happen leaves no call: it quotes what people wrote."""
+    return {"effect_state": SENDING} if sending else {"effect_state": None, "call": None}
 
 
 async def _later(unit: SqlUnit, held: Held, verdict: Later) -> None:
     values: dict[str, Any] = {
         "run_at": verdict.at,
         "last_error": verdict.error,
-        "attempts": min(held.row.attempts, held.row.max_attempts) - (0 if verdict.count else 1),
-        "effect_state": SENDING if verdict.sending else None,
+        "attempts": _attempts(held.row, verdict),
+        **_journalled(verdict.sending),
     }
     await _back(unit, held.row.id, values)
+
+
+def _attempts(row: Row, verdict: Later) -> int:
+    """Used up so far. What may have been sent after the last one is looked for as often as needed, and not sent anew
+    for that; a job that has none left is tried now and then."""
+    if verdict.sending and not verdict.count:
+        return row.attempts - 1
+    return min(row.attempts, row.max_attempts) - (0 if verdict.count else 1)
 
 
 async def give_back(unit: SqlUnit, held: Held) -> None:

@@ -18,9 +18,11 @@ from desk.scope import Scope
 from desk.work import Prio, Row
 from storage import queue
 from storage.codec import pack, unpack
+from storage.database import away
 from storage.queue import Held, Lost
 from storage.store import SqlStore
 from storage.unit import SqlUnit
+from storage.waiting import LONGEST_NAMED
 
 log = logging.getLogger("replydesk.engine")
 
@@ -37,6 +39,8 @@ LONGEST_UNNAMED = 60.0
 """Seconds after a 429 that names no time, at most. It uses up no attempt, so that its row's age makes the wait grow."""
 SPENT = 20
 """The attempt by whose back-off a job waits that has used up all of its own: ten minutes."""
+ONCE_MORE = (0.0, 0.5, 2.0)
+"""Seconds before what was sent is written down once more: all of them well within a lease."""
 FETCH_TIMEOUT = 300.0
 """Seconds for one reading of the outside, all its pages; past it something hangs and the lane should not."""
 
@@ -213,19 +217,37 @@ class Runner:
     async def _record(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
         row = held.row
         try:
-            async with self._store.write(_turn(row, sending=True), EVERYBODYS) as unit:
-                await self._own(unit, held)
-                verdict = await effect.record(unit, row, call, result)
-                if isinstance(verdict, Done) and verdict.external_id:
-                    await queue.name(unit, held, verdict.external_id)
-                await self._probe("external_id", row)
-                await self._probe("before_done", row)
-                await self._settle(unit, held, verdict, sending=True)
+            await self._write_down(held, effect, call, result)
         except Lost:
             raise
         except Exception as error:
             log.exception("%s %s: sent, but not recorded", row.kind, row.id)
             await self._again(held, error, sending=True)
+
+    async def _write_down(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
+        """Once more where the database gave it up or was away: what is known to have been sent need not be looked for,
+        and where it could not be, it would be sent again."""
+        for pause in ONCE_MORE:
+            try:
+                await self._recorded(held, effect, call, result)
+            except Exception as error:
+                if not (isinstance(error, Retry) or away(error)):
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self._recorded(held, effect, call, result)
+
+    async def _recorded(self, held: Held, effect: Effect, call: Call, result: Any) -> None:
+        row = held.row
+        async with self._store.write(_turn(row, sending=True), EVERYBODYS) as unit:
+            await self._own(unit, held)
+            verdict = await effect.record(unit, row, call, result)
+            if isinstance(verdict, Done) and verdict.external_id:
+                await queue.name(unit, held, verdict.external_id)
+            await self._probe("external_id", row)
+            await self._probe("before_done", row)
+            await self._settle(unit, held, verdict, sending=True)
 
     # An earlier attempt may have taken effect
 
@@ -270,9 +292,10 @@ class Runner:
         try:
             async with self._store.write(_turn(held.row, sending), EVERYBODYS) as unit:
                 await self._own(unit, held)
-                usual = await self._default(unit, held, error, sending)
+                usual, silent = self._default(unit, held, error, sending)
                 verdict = await work.failed(unit, held.row, error)
                 await self._settle(unit, held, verdict or usual, sending)
+                await self._hold(unit, held.row, silent)
         except Lost:
             raise
         except Exception as another:
@@ -282,22 +305,28 @@ class Runner:
     async def _again(self, held: Held, error: Exception, sending: bool) -> None:
         async with self._store.write(_turn(held.row, sending), EVERYBODYS) as unit:
             await self._own(unit, held)
-            await self._settle(unit, held, await self._default(unit, held, error, sending), sending)
+            usual, silent = self._default(unit, held, error, sending)
+            await self._settle(unit, held, usual, sending)
+            await self._hold(unit, held.row, silent)
 
-    async def _default(self, unit: SqlUnit, held: Held, error: Exception, sending: bool) -> Verdicts:
-        """A limit of the other side's is nobody's fault and uses up no attempt. What may have been sent is read back
-        even after the last one."""
+    async def _hold(self, unit: SqlUnit, row: Row, silent: float | None) -> None:
+        """At the end: rows of work are taken before their destinations, as the claim does."""
+        if silent is not None and row.dest:
+            await queue.hold_dest(unit, row.dest, silent)
+
+    def _default(self, unit: SqlUnit, held: Held, error: Exception, sending: bool) -> tuple[Verdicts, float | None]:
+        """And the seconds for which nobody uses its destination. A limit of the other side's is nobody's fault and uses
+        up no attempt. What may have been sent is read back even after the last one."""
         row, known = held.row, error if isinstance(error, Retry) else Retry()
-        after = self._backoff(row.attempts) if known.after is None else known.after
+        after = self._backoff(row.attempts) if known.after is None else min(known.after, LONGEST_NAMED.total_seconds())
         if known.rate_limited and known.after is None:
             age = (unit.now - row.created_at).total_seconds()
             after = max(after, min(age / 2, LONGEST_UNNAMED))
-        if known.rate_limited and row.dest:
-            await queue.hold_dest(unit, row.dest, after)
         attempts = row.attempts - 1 if sending else row.attempts
         if attempts >= row.max_attempts and not known.rate_limited:
-            return self._spent(unit, row, reason(error))
-        return Later(unit.now + timedelta(seconds=after), reason(error), not known.rate_limited, sending)
+            return self._spent(unit, row, reason(error)), None
+        later = Later(unit.now + timedelta(seconds=after), reason(error), not known.rate_limited, sending)
+        return later, after if known.rate_limited else None
 
     def _spent(self, unit: SqlUnit, row: Row, why: str) -> Verdicts:
         """All attempts are used up. An effect is parked: a person has to look. A job has changed nothing, and what it

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, literal_column, select, text, update
+from sqlalchemy import ColumnElement, case, func, literal, literal_column, or_, select, text, update
 
 from desk.work import Prio, Work
 from storage import pace
 from storage.merging import merged
 from storage.part import Part
-from storage.tables import READY, dest, once, places, posts, sayings, work
+from storage.tables import READY, asks, dest, once, places, posts, sayings, work, work_history
 
 SENDING = "sending"
+
+LONGEST_NAMED = timedelta(days=1)
+"""What another side may ask to be left alone for: allowances begin anew once a day. A broken server names years."""
+PUT_OFF = timedelta(hours=1)
+"""For how long work that comes in its turn leaves it alone: a source that is read no more must not go unnoticed."""
 
 
 def is_in(*states: str) -> ColumnElement[bool]:
@@ -103,9 +108,16 @@ class WorkPart(OncePart):
             waits = select(work).where(work.c.merge_key == key, ready()).with_for_update()
             kept = await self.first(waits)
             if kept is not None:
-                values = merged(kept, item) | {"run_at": min(kept.run_at, item.run_at or self.now)}
+                values = merged(kept, item) | {"run_at": self._when(kept, item)}
                 await self.db.execute(update(work).where(work.c.id == kept.id).values(values))
                 return
+
+    def _when(self, kept: Any, item: Work) -> datetime:
+        """The earlier time, save where the other side named one and nobody waits: a source that is asked before it
+        wanted to be is blocked for longer."""
+        named: datetime = kept.run_at
+        put_off = kept.last_error and self.now < named <= self.now + PUT_OFF
+        return named if put_off and item.prio > Prio.ALARM else min(named, item.run_at or self.now)
 
     async def cancel(self, group: str) -> int:
         """A row whose effect may have happened stays: its outcome must be known before anything else is decided."""
@@ -129,23 +141,32 @@ class WorkPart(OncePart):
         values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
         self.stirred = True
         parked = update(work).where(self._of(group), is_in("parked"))
-        return await self.change(parked.values(**values, done_at=self.now))
+        return await self.change(parked.values(**values, call=None, done_at=self.now))
 
     async def move_room(self, old: str, new: str) -> None:
-        """A room has a new address: places, posts, destinations and waiting work follow."""
+        """A room has a new address: places, posts, questions, destinations and waiting work follow."""
         self.must_see_all()
-        for table in (places, posts, sayings):
+        for table in (places, posts, sayings, asks):
             await self.db.execute(update(table).where(table.c.room == old).values(room=new))
         await self._move_dest(old, new)
-        waiting = select(work).where(work.c.dest == old, is_in("ready", "running", "parked"))
+        talk = work.c.lane.startswith(f"talk:{old}:", autoescape=True)
+        waiting = select(work).where(or_(work.c.dest == old, talk), is_in("ready", "running", "parked"))
         for row in await self.rows(waiting.order_by(work.c.id).with_for_update()):
             await self.db.execute(update(work).where(work.c.id == row.id).values(await self._moved(row, old, new)))
+        await self._move_talk(f"talk:{old}:", f"talk:{new}:")
         self.stirred = True
+
+    async def _move_talk(self, old: str, new: str) -> None:
+        """What was said is found by the lane of its thread when it is to be erased, long after it was heard."""
+        for table in (work, work_history):
+            moved = literal(new) + func.substr(table.c.lane, len(old) + 1)
+            said = table.c.lane.startswith(old, autoescape=True)
+            await self.db.execute(update(table).where(said).values(lane=moved))
 
     async def _move_dest(self, old: str, new: str) -> None:
         row = await self.first(select(dest).where(dest.c.name == old))
         if row is not None:
-            known = insert_dest(self, new, row.gap, row.burst, row.tat)
+            known = insert_dest(self, new, row.gap, row.burst, row.tat, row.quick)
             await self.db.execute(known.on_conflict_do_nothing())
 
     async def _moved(self, row: Any, old: str, new: str) -> dict[str, Any]:
@@ -155,7 +176,8 @@ class WorkPart(OncePart):
         if key != row.merge_key and await self.value(taken) is not None:
             key = None
         lane = row.lane.replace(old, new)
-        return {"dest": new, "lane": lane, "merge_key": key, "payload": _renamed(row.payload, old, new)}
+        to = new if row.dest == old else row.dest
+        return {"dest": to, "lane": lane, "merge_key": key, "payload": _renamed(row.payload, old, new)}
 
 
 def _below(prio: int) -> ColumnElement[bool]:

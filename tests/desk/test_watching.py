@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from desk import actions as a
-from desk.case import Case, State
-from desk.errors import BadAnswer, Gone, NeedsLogin, Refused, Retry
-from desk.follow import delete_reply, make_room
-from desk.mention import OfficialReply, Standing
-from desk.platform import Look
-from desk.ports import Call, Later
-from desk.posting import DeleteReply, Post, Publish, against, seen
+from desk.case import Case, Reply, State
+from desk.errors import BadAnswer, Gone, NeedsLogin, NotAllowed, Refused, Retry, Unsure
+from desk.follow import delete_reply, make_room, post
+from desk.mention import Author, OfficialReply, Standing
+from desk.platform import Look, Posted
+from desk.ports import Ask, Call, Done, Drop, Later
+from desk.posting import STOPPED_FOR, DeleteReply, Post, Publish, ReadPage, Watch, against, seen
 from desk.receiving import pack, unpack
-from tests.desk.world import ANNA, CARD, HOUR, MILA, T0, Story, edited, mention, posted, rules
+from desk.service import Desk, Pressed
+from tests.desk.world import ANNA, CARD, HOUR, MILA, T0, VERA, Story, edited, mention, other, posted, rules
 
 SHOP: Any = SimpleNamespace(card=CARD, same=lambda ours, theirs: ours == theirs)
 
@@ -154,6 +155,28 @@ async def test_a_reply_that_a_person_deletes_goes_whether_or_not_posting_is_stop
     assert isinstance(await work.prepare(_unit(story.case, "*"), row), Call)
 
 
+async def test_a_second_press_while_a_reply_is_being_deleted_takes_no_other_reply_for_deleted() -> None:
+    """That of an earlier round still stands, and would be the newest one then."""
+    story = Story().to(State.ANSWERED)
+    earlier = replace(story.case.replies[0], external_id="p0", text="Sorry 0")
+    story.case = replace(story.case, replies=(earlier, *story.case.replies))
+    story.do(a.DeleteReply(who=ANNA), a.ReplyDeleted())
+    row: Any = SimpleNamespace(payload=delete_reply(story.case, "p1").payload, sending=False)
+    work = DeleteReply(lambda: None, lambda _mention: None)  # type: ignore[arg-type,return-value]
+
+    assert isinstance(await work.prepare(_unit(story.case), row), Drop)
+    assert story.case.reply == earlier
+
+
+async def test_where_all_replies_have_one_id_the_one_that_stands_is_deleted() -> None:
+    story = Story().to(State.ANSWERED)
+    replaced = replace(story.case.replies[0], text="Sorry 0", gone_at=T0)
+    case = replace(story.case, replies=(replaced, *story.case.replies))
+    row: Any = SimpleNamespace(payload=delete_reply(case, "p1").payload, sending=False)
+
+    assert isinstance(await DeleteReply(lambda: None, lambda _mention: None).prepare(_unit(case), row), Call)  # type: ignore[arg-type,return-value]
+
+
 def _unit(case: Case, *stopped: str) -> Any:
     async def held() -> Case:
         return case
@@ -172,9 +195,9 @@ async def test_a_reply_found_after_a_lost_answer_is_as_visible_as_the_platform_s
         return Look(mention(), (found,))
 
     platform: Any = SimpleNamespace(card=replace(CARD, can_look=True), same=SHOP.same, look=look)
-    post = Post(lambda: None, lambda _mention: platform)  # type: ignore[arg-type,return-value]
+    work = Post(lambda: None, lambda _mention: platform)  # type: ignore[arg-type,return-value]
     row: Any = SimpleNamespace(sent_at=T0, created_at=T0)
-    posted = await post.find(row, Call({"mention": pack(mention()), "text": "Sorry", "old": "", "known": []}))
+    posted = await work.find(row, Call({"mention": pack(mention()), "text": "Sorry", "old": "", "known": []}))
 
     assert posted is not None
     assert (posted.external_id, posted.visible) == ("r9", standing == "public")
@@ -212,3 +235,222 @@ async def test_only_an_answer_of_the_platforms_or_the_last_attempt_ends_a_postin
             with pytest.raises(LookupError):
                 await work.failed(unit, row, error)
     assert len(ended) == (0 if passes and attempts == 1 else 3)
+
+
+# what stands in the way of a reply that was not sent yet
+
+
+def _posting(*happened: a.Action, card: Any = CARD) -> tuple[Case, Any]:
+    """A case whose reply waits to be sent, and its row."""
+    story = Story(rules(card=card)).to(State.POSTING)
+    row = _row(payload=post(story.case, story.rules).payload)
+    story.do(*happened)
+    return story.case, row
+
+
+def _row(**given: Any) -> Any:
+    return SimpleNamespace(**{"sending": False, "attempts": 1, "max_attempts": 8, **given})
+
+
+class _Saving:
+    """A transaction that keeps what is saved."""
+
+    def __init__(self, case: Case, *stopped: str) -> None:
+        self.now, self.kept, self.stopped = T0 + HOUR, case, stopped
+
+    async def case(self, number: int) -> Case:
+        return self.kept
+
+    async def save(self, case: Case, events: Any) -> None:
+        self.kept = case
+
+    async def stops(self) -> list[Any]:
+        return [SimpleNamespace(scope=scope) for scope in self.stopped]
+
+    async def nothing(self, *args: Any, **more: Any) -> int:
+        return 0
+
+    cancel = unpark = hasten = enqueue = nothing
+
+
+KNOWN: Any = SimpleNamespace(rules=lambda *_: rules())
+GONE: Any = SimpleNamespace(rules=lambda *_: None)
+
+
+@pytest.mark.parametrize("happened", [edited(), a.MentionDeleted()], ids=["edited", "deleted"])
+async def test_a_reply_that_waits_to_be_sent_does_not_answer_what_its_author_has_changed_meanwhile(
+    happened: a.Action,
+) -> None:
+    """Posting was stopped, or the platform was away, after the review had been read for the last time."""
+    case, row = _posting(happened)
+    unit: Any = _Saving(case)
+
+    assert await Post(lambda: KNOWN, lambda _mention: None).prepare(unit, row) == Done()
+    assert (unit.kept.state, unit.kept.failure) == (State.FAILED, "approval_lost")
+
+
+async def test_a_reply_to_a_review_that_was_gone_before_its_approval_and_is_back_is_sent() -> None:
+    story = Story().to(State.ANSWERED)
+    story.do(a.MentionDeleted(), edited("Cold again"))
+    story.do(a.WriteReply(who=ANNA, text="More"), a.SendToClient(who=ANNA, version=2), a.Approve(who=MILA, version=2))
+    story.do(a.PostingStarts())
+    marked = replace(story.case, mention_deleted_at=T0)
+    row = _row(payload=post(marked, story.rules).payload)
+
+    assert isinstance(await Post(lambda: KNOWN, lambda _mention: None).prepare(_Saving(marked), row), Call)
+
+
+BRAND_BACK = Later(T0 + HOUR + STOPPED_FOR, "brand acme-coffee is not configured any more", count=False)
+
+
+async def test_while_its_brand_is_out_of_the_configuration_a_reply_waits_and_goes_on_once_it_is_back() -> None:
+    """Put aside for people it would be stuck for ever: nobody is asked, and no button leads on from there."""
+    case, row = _posting()
+    unit: Any = _Saving(case)
+    post_ = Post(lambda: GONE, lambda _mention: None)
+    sent = Posted("p1", T0)
+
+    assert await Publish(None, lambda: GONE, lambda _mention: None).apply(unit, row, None) == BRAND_BACK  # type: ignore[arg-type]
+    assert await post_.prepare(unit, row) == BRAND_BACK
+    assert await post_.failed(unit, row, Refused("no links")) == BRAND_BACK
+    assert await post_.record(unit, row, Call(), sent) == replace(BRAND_BACK, sending=True)
+    assert await post_.unknown(unit, row, Unsure("cannot be read")) == replace(BRAND_BACK, sending=True)
+    deleting = _row(payload=make_room(case, "p1").payload)
+    assert await DeleteReply(lambda: GONE, lambda _mention: None).prepare(unit, deleting) == BRAND_BACK
+
+
+async def test_a_page_of_a_brand_that_left_is_not_looked_at_again() -> None:
+    case, row = _posting()
+    verdict = await ReadPage(None, lambda: GONE, None).apply(_Saving(case), row, a.PageRead(url="", shows="seen"))  # type: ignore[arg-type]
+
+    assert isinstance(verdict, Drop)
+
+
+@pytest.mark.parametrize(("state", "watched"), [(State.MODERATED, True), (State.ANSWERED, False)])
+async def test_a_reply_that_moderators_hold_is_looked_at_once_its_source_is_back(state: State, watched: bool) -> None:
+    """No button leads on from there."""
+    case = Story().to(state).case
+    row = _row(payload={"case": 7, "turn": 9})
+    verdict = await Watch(None, lambda: KNOWN, lambda _mention: None).apply(_Saving(case), row, None)  # type: ignore[arg-type]
+
+    assert isinstance(verdict, Later if watched else Drop)
+    assert verdict != Later(T0, "", count=True)
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.POSTING])
+async def test_posting_that_is_resumed_goes_on_at_once_wherever_it_was_stopped(state: State) -> None:
+    case, woken = Story().to(state).case, []
+    unit: Any = _Saving(case)
+
+    async def hasten(groups: list[str], run_at: Any = None) -> int:
+        woken.append((groups, run_at))
+        return 1
+
+    async def open_cases() -> list[Case]:
+        return [case]
+
+    unit.hasten, unit.open_cases, unit.drop_stop = hasten, open_cases, unit.nothing
+    await Desk(None, lambda: KNOWN).stop_posting(unit, VERA, "telegram:-1", stop=False)  # type: ignore[arg-type]
+
+    assert woken == [(["publish:7"], case.post_at or unit.now)]
+
+
+async def test_what_was_erased_while_it_was_read_again_does_not_come_back_with_what_was_read() -> None:
+    case = Story().to(State.CLOSED).case
+    left = replace(mention(""), key=case.mention.key._replace(external_id="erased:1"), author=Author())
+    erased = replace(case, mention=left, replies=(Reply(1, 1, "", "", T0),))
+    unit: Any = _Saving(erased)
+    shop: Any = SimpleNamespace(card=CARD, same=SHOP.same)
+    read = case, Look(case.mention)
+    verdict = await Watch(None, lambda: KNOWN, lambda _mention: shop).apply(
+        unit, _row(payload={"case": 7, "turn": 0}), read
+    )  # type: ignore[arg-type]
+
+    assert isinstance(verdict, Drop)
+    assert unit.kept == erased
+
+
+@pytest.mark.parametrize("meanwhile", [[edited("Still cold")], [edited("Cold"), a.WriteReply(who=ANNA, text="More")]])
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_look_from_before_the_case_changed_is_looked_again(meanwhile: list[a.Action], answered: bool) -> None:
+    """Else a reply just posted would be missed, and an older text of the review be taken for an edit."""
+    story = Story().to(State.ANSWERED)
+    read = story.case, shown(story.case, "public")
+    story.do(*meanwhile)
+    if answered:
+        again = replace(story.case.replies[0], external_id="p2", text="More", version=2)
+        story.case = replace(story.case, mention=read[0].mention, replies=(*story.case.replies, again))
+    unit: Any = _Saving(story.case)
+    unit.now = T0 + 9 * HOUR
+    verdict = await Watch(None, lambda: KNOWN, lambda _mention: SHOP).apply(
+        unit, _row(payload={"case": 7, "turn": 0}), read
+    )  # type: ignore[arg-type]
+
+    assert verdict == Later(unit.now, "the case changed while it was looked at", count=False)
+    assert unit.kept == story.case
+
+
+# beside a colleague's answer
+
+
+def _agreed_beside() -> Story:
+    """An approver has agreed that the reply is posted although headquarters have answered."""
+    story = Story().to(State.APPROVED)
+    story.do(other("HQ is sorry"), a.PostAnyway(who=ANNA, version=1), a.Approve(who=MILA, version=1))
+    return story
+
+
+def _standing(*texts: str) -> Look:
+    return Look(mention(), tuple(OfficialReply(f"o{n}", text, T0) for n, text in enumerate(texts)))
+
+
+def test_a_second_answer_of_a_colleague_that_nobody_saw_stops_the_reply() -> None:
+    case = _agreed_beside().case
+
+    assert against(case, _standing("HQ is sorry"), SHOP) is None
+    stop = against(case, _standing("HQ is sorry", "So is the branch"), SHOP)
+    assert isinstance(stop, a.OtherReplyFound)
+    assert stop.reply.text == "So is the branch"
+
+
+@pytest.mark.parametrize("there", [("HQ is sorry", "Sorry 1"), ("Sorry 1",), ("So is the branch", "Sorry 1")])
+async def test_a_reply_that_was_taken_for_lost_is_not_posted_again_whoever_else_has_answered(
+    there: tuple[str, ...],
+) -> None:
+    story = _agreed_beside()
+    unit: Any = _Saving(story.case)
+    posted: list[str] = []
+
+    async def enqueue(*works: Any) -> None:
+        posted.extend(work.kind for work in works if work.kind == "post")
+
+    unit.enqueue = enqueue
+    row = _row(payload=post(story.case, story.rules).payload)
+    publish = Publish(None, lambda: KNOWN, lambda _mention: SHOP)  # type: ignore[arg-type]
+
+    assert await publish.apply(unit, row, _standing(*there)) == Done()
+    assert (unit.kept.state, posted) == (State.ANSWERED, [])
+    assert [reply.text for reply in unit.kept.replies] == ["Sorry 1"]
+
+
+# questions
+
+
+async def test_a_question_that_was_answered_cannot_be_cancelled_any_more() -> None:
+    """Its message would say so, and what was answered has been done."""
+    over = Ask(5, 7, "staff", "anna", "telegram:-1", "", "dismiss", 0, {"=": "did_dismiss"}, expires_at=T0)
+    unit: Any = _Saving(Story().case)
+    kept: list[Ask] = []
+
+    async def ask(number: int) -> Ask:
+        return over
+
+    async def set_ask(changed: Ask) -> None:
+        kept.append(changed)
+
+    unit.ask, unit.set_ask = ask, set_ask
+    desk = Desk(None, lambda: KNOWN)  # type: ignore[arg-type]
+    with pytest.raises(NotAllowed, match="question_over"):
+        await desk.pressed(unit, Pressed("i", ANNA, "cancel", 7, None, "telegram:-1", extra="5"))
+
+    assert kept == []

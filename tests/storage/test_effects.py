@@ -100,6 +100,19 @@ async def test_what_is_not_there_is_sent_again_only_when_it_would_show(timed: Sq
     assert await rows(timed, "state", "external_id", "sent_at") == [("done", "id-1", SHOWN_BY)]
 
 
+async def test_what_never_arrives_is_not_sent_more_often_than_it_may_be(timed: SqlStore, clock: Clock) -> None:
+    """Each attempt is looked for before and after it would show: looking uses up none, and gives none back."""
+    world = World(*(Unsure("cut off") for _ in range(9)), happens=False)
+    await put(timed, Work("reply", {"text": "Sorry"}, max_attempts=3))
+    engine = an_engine(timed, effect=world)
+    for _ in range(40):
+        await engine.drain()
+        clock.forward(40)
+    assert len(world.prepared) == 3
+    assert [str(error) for error in world.failures[3:]] == ["none of 3 attempts came to an end"]
+    assert await rows(timed, "state", "effect_state") == [("parked", None)]
+
+
 @pytest.mark.parametrize("error", [Unsure("no list"), NeedsLogin("token"), Gone("mention", "mention")])
 async def test_what_cannot_be_read_back_is_for_people(timed: SqlStore, clock: Clock, error: DeskError) -> None:
     world = World(Unsure("cut off"))
@@ -166,6 +179,15 @@ async def test_a_429_pushes_the_destination_and_counts_nothing(timed: SqlStore, 
     assert await rows(timed, "state", "attempts") == [("done", 1)]
 
 
+async def test_a_time_that_no_server_means_holds_nothing_up_for_longer_than_a_day(timed: SqlStore) -> None:
+    world = World(Retry("slow down", after=999_999_999, rate_limited=True), happens=False)
+    await timed.ensure_dest("room", 3)
+    await put(timed, Work("reply", {"text": "Sorry"}, dest="room"))
+    await an_engine(timed, effect=world).drain()
+    assert await rows(timed, "run_at") == [START + timedelta(days=1)]
+    assert await tat(timed, "room") == START.timestamp() + 86_400
+
+
 async def test_a_refusal_is_the_effects_own_business(timed: SqlStore) -> None:
     world = World(Refused("too long", "E1"), happens=False)
     world.verdict = Drop("shown to its owner")
@@ -173,6 +195,31 @@ async def test_a_refusal_is_the_effects_own_business(timed: SqlStore) -> None:
     await an_engine(timed, effect=world).drain()
     assert [str(error) for error in world.failures] == ["too long"]
     assert await rows(timed, "state", "effect_state") == [("cancelled", None)]
+
+
+@pytest.mark.parametrize("verdict", [Drop("refused"), Park("look"), Later(START + timedelta(hours=1)), None])
+async def test_a_call_that_certainly_did_not_happen_is_not_kept(timed: SqlStore, verdict: Verdicts | None) -> None:
+    """It quotes what people wrote, and no lane leads to all of whom it quotes."""
+    world = World(Retry("503"), happens=False)
+    world.verdict = verdict
+    await put(timed, REPLY)
+    await an_engine(timed, effect=world).drain()
+    assert await rows(timed, "effect_state", "call") == [(None, None)]
+
+
+@pytest.mark.parametrize("published", [True, False])
+async def test_a_call_is_not_kept_once_people_have_answered(timed: SqlStore, clock: Clock, published: bool) -> None:
+    world = World(Unsure("cut off"))
+    world.finding, world.unknown_verdict = Unsure("no list"), Park("published or not?")
+    await put(timed, REPLY)
+    engine = an_engine(timed, effect=world)
+    await engine.drain()
+    clock.forward(60)
+    await engine.drain()
+    assert await rows(timed, "state") == ["parked"]
+    async with timed.write() as unit:
+        await unit.unpark("publish:7", done=published)
+    assert await rows(timed, "call") == [None]
 
 
 async def test_what_was_sent_but_not_recorded_is_recorded_later(timed: SqlStore, clock: Clock) -> None:
@@ -190,6 +237,48 @@ async def test_what_was_sent_but_not_recorded_is_recorded_later(timed: SqlStore,
     await engine.drain()
     assert world.sent == ["Sorry"]
     assert await rows(timed, "state", "external_id") == [("done", "id-found")]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_an_effect_that_is_put_aside_is_told_of_unless_staff_were_asked(
+    timed: SqlStore, clock: Clock, asked: bool
+) -> None:
+    class Broken(World):
+        async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
+            raise ValueError("a bug in failed")
+
+    world = World(Unsure("cut off")) if asked else Broken(Refused("no links"), Refused("no links"), happens=False)
+    world.finding, world.unknown_verdict = Unsure("no list"), Park("published or not?")
+    await put(timed, Work("reply", {"text": "Sorry"}, max_attempts=2))
+    engine = an_engine(timed, effect=world)
+    for _ in range(3):
+        await engine.drain()
+        clock.forward(60)
+    assert await rows(timed, "state") == ["parked"]
+    assert [one.kind for one in await engine.tired()] == ([] if asked else ["reply"])
+
+
+@pytest.mark.parametrize(
+    "error", [Retry("two changes crossed each other", after=0), ConnectionResetError(), RuntimeError("a bug in record")]
+)
+async def test_what_was_sent_is_written_down_as_soon_as_the_database_takes_it(
+    timed: SqlStore, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a message would be sent anew, and staff be asked about a reply of which the desk was told that it stands."""
+
+    class Crossing(World):
+        async def record(self, unit: Unit, row: Row, call: Call, result: Any) -> Verdicts:
+            verdict = await super().record(unit, row, call, result)
+            if len(self.recorded) == 1:
+                raise error
+            return verdict
+
+    world, passing = Crossing(), not isinstance(error, RuntimeError)
+    monkeypatch.setattr("storage.runner.ONCE_MORE", (0.0, 0.0))
+    await put(timed, REPLY)
+    await an_engine(timed, effect=world).drain()
+    assert (world.sent, world.found) == (["Sorry"], [])
+    assert await rows(timed, "state", "effect_state") == [("done", "sent") if passing else ("ready", "sending")]
 
 
 async def test_what_can_never_be_recorded_ends_before_people(timed: SqlStore, clock: Clock) -> None:

@@ -65,6 +65,16 @@ async def test_a_failed_fetch_is_tried_again_when_the_other_side_says(timed: Sql
     assert await rows(timed, "state", "run_at", "attempts") == [("ready", START + timedelta(hours=1), 1)]
 
 
+async def test_what_was_wrong_is_not_kept_once_the_work_is_done(timed: SqlStore, clock: Clock) -> None:
+    """A platform's words may name people, and no lane leads to such a row when they are to be erased."""
+    await put(timed, Work("step"))
+    engine = an_engine(timed, Told(Retry("the comment of user_9 is not there")))
+    await engine.drain()
+    clock.forward(1)
+    await engine.drain()
+    assert await rows(timed, "state", "last_error") == [("done", "")]
+
+
 async def test_after_its_attempts_a_job_is_tried_now_and_then_and_not_lost(timed: SqlStore, clock: Clock) -> None:
     job = Told(*(Retry(f"away {n}") for n in range(5)))
     await put(timed, Work("step", max_attempts=3, lane="l"), Work("step", lane="l"))

@@ -453,9 +453,27 @@ async def test_of_two_changes_that_wait_for_each_other_one_is_to_be_repeated(pos
 
 
 @pytest.mark.integration
+async def test_a_crowded_room_is_held_after_the_row_that_waits_to_be_merged(postgres_url: str) -> None:
+    """As the claim takes them: the other way round each would wait for the other."""
+    store, world = await open_store(postgres_url), World(Retry("slow down", after=1, rate_limited=True), happens=False)
+    await store.ensure_dest("room", 0.0)
+    alarm = Work("reply", {"text": "late"}, dest="room", merge_key="alarm:room")
+    await put(store, alarm)
+    [held] = await taken(store, "me", 1)
+    await put(store, alarm)
+    failing = asyncio.create_task(an_engine(store, effect=world).run_row(held))
+    async with store.write(Prio.PERSON) as unit:
+        await unit.db.execute(text("SELECT id FROM work WHERE state = 'ready' FOR UPDATE"))
+        await asyncio.sleep(0.3)
+        await unit.db.execute(text("SELECT name FROM dest FOR UPDATE NOWAIT"))
+    await failing
+    assert await rows(store, "state") == ["ready", "cancelled"]
+    await store.close()
+
+
+@pytest.mark.integration
 async def test_a_claim_that_is_given_up_for_another_change_ends_no_engine(postgres_url: str) -> None:
-    """A failed call holds its room and then the row that waits to be merged into it; a claim takes them the other way
-    round."""
+    """A claim takes rows of work and then their rooms; something takes them the other way round."""
     store, job = await open_store(postgres_url), Told()
     await store.ensure_dest("room", 0.0)
     await put(store, Work("step", dest="room"))
@@ -473,20 +491,29 @@ async def test_a_claim_that_is_given_up_for_another_change_ends_no_engine(postgr
 async def test_leases_that_are_not_renewed_for_another_change_are_renewed_at_the_next_turn(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns = 0
+    """And until then the fence knows that they are not."""
+    turns: list[float] = []
+    job, over = Told(), asyncio.Event()
 
     async def crossing(unit: Any) -> int:
-        nonlocal turns
-        turns += 1
-        if turns == 1:
+        [held] = engine._tasks.values()
+        turns.append(held.since)
+        if len(turns) == 1:
             raise Retry("two changes crossed each other", after=0)
         return 0
 
+    async def long(row: Row) -> None:
+        await over.wait()
+
     monkeypatch.setattr(queue, "return_expired", crossing)
-    engine = an_engine(store, Told(), scale=0.01)
+    job.fetching = long
+    await put(store, Work("step"))
+    engine = an_engine(store, job, scale=0.1)
     running = asyncio.create_task(engine.run())
-    await until(lambda: turns > 1 or running.done())
+    await until(lambda: len(turns) > 2 or running.done())
     assert not running.done()
+    assert turns[0] == turns[1] < turns[2]
+    over.set()
     await engine.stop()
 
 

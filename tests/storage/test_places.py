@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from desk.case import State
+from desk.people import Person
 from desk.ports import Ask, Heard, Place, Post, SourceStatus, Stop
-from desk.work import Work
-from storage.store import SqlStore
+from desk.service import Desk, Pressed
+from desk.work import Prio, Work
+from storage.store import SqlStore, open_store
+from storage.tables import dest
+from tests.desk.world import rules
 from tests.storage.helpers import START, WHOLE, Clock, rows, stored_case
 
 OLD, NEW = "telegram:-1001", "telegram:-1002"
@@ -98,26 +107,75 @@ async def test_stops_and_sources_are_kept(store: SqlStore) -> None:
 
 async def test_a_moved_room_takes_everything_with_it(store: SqlStore) -> None:
     case = await stored_case(store)
-    await store.ensure_dest(OLD, 3, 6)
+    await store.ensure_dest(OLD, 3, 6, 2.5)
     async with store.write(scope=WHOLE) as unit:
         await unit.set_place(Place(case.id, "staff", OLD, "5"))
         await unit.set_post(Post(case.id, "staff", "card", OLD, "1"))
         await unit.add_saying(case.id, "staff", replace(HEARD, room=OLD), 0, False)
+        ask = await unit.add_ask(Ask(0, case.id, "staff", "anna", OLD, "5", "dismiss", 0, {}))
         await unit.enqueue(
             Work("alarm", {"room": OLD, "items": [{"room": OLD}]}, dest=OLD, merge_key=f"alarm:{OLD}", merge="extend"),
             Work("summary", {"room": OLD}, dest=OLD, lane=f"summary:{OLD}"),
             Work("alarm", {"room": "telegram:-5"}, dest="telegram:-5"),
+            Work("heard", {"room": OLD, "text": "not looked at yet"}, lane=f"talk:{OLD}:5"),
         )
     async with store.write(scope=WHOLE) as unit:
         await unit.move_room(OLD, NEW)
+        [pace] = await unit.rows(select(dest.c.gap, dest.c.burst, dest.c.quick).where(dest.c.name == NEW))
+        assert tuple(pace) == (3, 6, 2.5)
         assert await unit.place_at(NEW, "5") is not None
         assert await unit.post_at(NEW, "1") is not None
         saying = await unit.saying(NEW, "77")
         assert saying is not None
         assert saying.heard.room == NEW
+        assert await unit.ask_of(NEW, "5", "anna") == replace(ask, room=NEW), "it is answered, and drawn, there"
         await unit.enqueue(Work("alarm", {"items": [2]}, dest=NEW, merge_key=f"alarm:{NEW}"))
     assert await rows(store, "dest", "lane", "payload") == [
         (NEW, "", {"room": NEW, "items": [{"room": NEW}, 2]}),
         (NEW, f"summary:{NEW}", {"room": NEW}),
         ("telegram:-5", "", {"room": "telegram:-5"}),
+        ("", f"talk:{NEW}:5", {"room": NEW, "text": "not looked at yet"}),
     ]
+
+
+ANNA = Person("anna", "Anna", "staff", ("acme",))
+BOB = Person("bob", "Bob", "staff", ("acme",))
+RULES = rules(people=(ANNA, BOB))
+DIRECTORY: Any = SimpleNamespace(rules=lambda *_: RULES, brands_for=lambda _: ["acme-coffee"])
+
+
+async def side_by_side(store: SqlStore, desk: Desk, *presses: Pressed) -> list[str]:
+    """They begin together, and each has looked at what is pressed before the first of them may change its case."""
+    async with store.write(Prio.CARD, WHOLE) as unit:
+        await unit.case(presses[0].case)
+        pressing = [asyncio.create_task(desk.press(pressed)) for pressed in presses]
+        await asyncio.sleep(0.5)
+    return sorted([(await press).key for press in pressing])
+
+
+@pytest.mark.integration
+async def test_of_two_who_tell_the_client_the_same_words_at_once_one_does(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    case = await stored_case(store, client_open=True)
+    async with store.write(scope=WHOLE) as unit:
+        saying = await unit.add_saying(case.id, "staff", HEARD, 0, mirrored=False)
+    tell = Pressed("1", ANNA, "tell", case.id, None, OLD, "5", str(saying.id))
+    said = await side_by_side(store, Desk(store, lambda: DIRECTORY), tell, replace(tell, idem="2", who=BOB))
+    assert said == ["already_told", "did_tell"]
+    assert (await rows(store, "kind")).count("say") == 1
+    await store.close()
+
+
+@pytest.mark.integration
+async def test_of_two_answers_to_one_question_one_counts(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    case = await stored_case(store, state=State.IN_WORK, owner="anna")
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    async with store.write(scope=WHOLE) as unit:
+        ask = await unit.add_ask(Ask(0, case.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    bob = Pressed("1", ANNA, "answer", case.id, None, OLD, "5", f"{ask.id}.bob")
+    said = await side_by_side(
+        store, Desk(store, lambda: DIRECTORY), bob, replace(bob, idem="2", extra=f"{ask.id}.anna")
+    )
+    assert said == ["did_hand_over", "question_over"]
+    await store.close()

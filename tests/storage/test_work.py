@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from desk.ports import Later
 from desk.work import Prio, Work
 from storage.store import SqlStore
 from tests.storage.helpers import START, Clock, Told, an_engine, put, rows
@@ -44,6 +45,32 @@ async def test_kept_work_merges_into_what_waits(timed: SqlStore) -> None:
     assert await rows(timed, "payload", "prio", "run_at", "deadline") == [
         ({"n": 3}, Prio.PERSON, SOON, START + timedelta(hours=2))
     ]
+
+
+LATER = START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("prio", "run_at"),
+    [(Prio.DIGEST, LATER), (Prio.COSMETIC, LATER), (Prio.CARD, LATER), (Prio.ALARM, START), (Prio.PERSON, START)],
+)
+async def test_what_the_other_side_put_off_is_hastened_only_by_what_somebody_waits_for(
+    timed: SqlStore, prio: int, run_at: datetime
+) -> None:
+    """A source that says when to come back would else be asked at its next turn, and block the desk for it."""
+    poll = Work("step", lane="poll:acme", merge_key="poll:acme", prio=prio)
+    await put(timed, poll)
+    await an_engine(timed, Told(Later(LATER, "429", count=False))).drain()
+    await put(timed, poll)
+    assert await rows(timed, "state", "run_at") == [("ready", run_at)]
+
+
+async def test_who_asks_to_be_left_alone_for_longer_is_asked_again_all_the_same(timed: SqlStore) -> None:
+    poll = Work("step", lane="poll:acme", merge_key="poll:acme", prio=Prio.DIGEST)
+    await put(timed, poll)
+    await an_engine(timed, Told(Later(LATER + timedelta(minutes=1), "429", count=False))).drain()
+    await put(timed, poll)
+    assert await rows(timed, "run_at") == [START]
 
 
 async def test_extended_work_gathers_items(store: SqlStore) -> None:
