@@ -21,6 +21,8 @@ from desk.work import Work
 NEW, IN_WORK, IN_APPROVAL, APPROVED = State.NEW, State.IN_WORK, State.IN_APPROVAL, State.APPROVED
 POSTING, MANUAL, MODERATED, ANSWERED = State.POSTING, State.MANUAL, State.MODERATED, State.ANSWERED
 FAILED, CLOSED, DISMISSED, DELETED = State.FAILED, State.CLOSED, State.DISMISSED, State.DELETED
+TOLD_APART = s.ON_ITS_WAY | {ANSWERED}
+"""States in which a deletion of our reply means more than that it is gone, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,8 @@ TABLE: dict[tuple[State, type[a.Action]], Transition] = {
     (CLOSED, a.MentionDeleted): _t("desk", s.mention_marked, CLOSED),
     (DISMISSED, a.MentionDeleted): _t("desk", s.mention_marked, DISMISSED),
     # a press that came between our wish to delete a reply and the platform's answer
-    **{(state, a.ReplyDeleted): _t("desk", s.reply_deleted, state) for state in (IN_WORK, CLOSED)},
-    **{(state, a.ReplyStays): _t("desk", s.reply_stays, state) for state in (ANSWERED, IN_WORK, CLOSED)},
+    **{(state, a.ReplyDeleted): _t("desk", s.reply_deleted, state) for state in State if state not in TOLD_APART},
+    **{(state, a.ReplyStays): _t("desk", s.reply_stays, state) for state in State if state not in s.ON_ITS_WAY},
     # an earlier reply of ours, watched while people work on the next; not while the desk itself may be changing it
     **{(state, a.ReplyVanished): _t("desk", s.reply_vanished, state) for state in State if state not in s.ON_ITS_WAY},
     **{(state, a.ReplyChanged): _t("desk", s.reply_changed, state) for state in State if state not in s.ON_ITS_WAY},

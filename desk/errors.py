@@ -28,14 +28,19 @@ def hide_with(hide: Callable[[str], str]) -> None:
 
 def told(error: BaseException) -> str:
     """What an error says, without secrets; its name where it says nothing."""
-    return _hide(str(error)) or repr(error)
+    return _storable(_hide(str(error)) or repr(error))
+
+
+def _storable(reason: str) -> str:
+    """Without what no database takes: NUL, and halves of surrogate pairs, which a server's JSON may hold."""
+    return reason.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 class DeskError(Exception):
     """Base of all errors the desk knows how to go on from. `str()` is for the person who can mend it."""
 
     def __init__(self, reason: str = "") -> None:
-        self.reason = _hide(reason)
+        self.reason = _storable(_hide(reason))
         super().__init__(self.reason)
 
 

@@ -22,6 +22,8 @@ CATCHING_UP = timedelta(hours=1)
 """The first reading of a busy account takes several polls: what is past its limit by then makes no case in any."""
 ALARM_AFTER = 3
 """Polls failed in a row before staff are told, once; a login that ended is told at the first."""
+LONG = 900.0
+"""Seconds for which a source asks to be left alone, that staff are told of at once: three polls of most."""
 
 
 class SourceRef(NamedTuple):
@@ -83,11 +85,11 @@ class Poll:
         before = await unit.source(ref.key)
         status = replace(before, last_try_at=unit.now, failures=before.failures + 1, last_error=reason(error))
         await unit.set_source(status)
-        if status.failures == (1 if isinstance(error, NeedsLogin) else ALARM_AFTER):
-            since = status.last_success_at or unit.now
-            await unit.enqueue(
-                *_told(self.directory(), ref, "source_failing", reason(error), f"{ref.key}:{since.isoformat()}")
-            )
+        if status.failures >= (1 if _lasts(error) else ALARM_AFTER):
+            since = status.last_success_at.isoformat() if status.last_success_at else "the beginning"
+            needs = "login" if isinstance(error, NeedsLogin) else "time"
+            told = _told(self.directory(), ref, "source_failing", reason(error), f"{ref.key}:{since}:{needs}")
+            await unit.enqueue(*told)
         if isinstance(error, Retry) and error.after is not None:
             return Later(unit.now + timedelta(seconds=error.after), reason(error), count=False)
         return Done()
@@ -111,6 +113,11 @@ async def store_batch(
     if batch.note:
         await unit.enqueue(*_told(directory, ref, "source_note", batch.note, _weekly(ref, batch.note, unit.now)))
     await unit.set_source(_success(status, batch, unit.now))
+
+
+def _lasts(error: Exception) -> bool:
+    """Nobody needs to wait for further failures: a person has to mend it, or it was said to take long."""
+    return isinstance(error, NeedsLogin) or (isinstance(error, Retry) and (error.after or 0) > LONG)
 
 
 def _told(directory: Directory, ref: SourceRef, what: str, why: str, idem: str) -> list[Work]:

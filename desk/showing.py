@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from desk import actions as a
@@ -26,6 +26,9 @@ Chats = Callable[[str], Chat]
 
 BROKEN_FOR = timedelta(minutes=10)
 """How long work for a room that cannot be written to waits before the room is tried again."""
+
+WAITS = timedelta(minutes=1)
+"""Between two looks whether a thread is there."""
 
 LARGEST_FILE = 20 * 1024 * 1024
 """Bytes. Larger files are linked, not brought over (contract §5; Bot API: getFile gives 20 MB)."""
@@ -100,9 +103,16 @@ class Shows:
     async def _gone(self, unit: Unit, row: Row, error: Gone) -> Verdicts:
         if error.what == "brand":
             return Drop(error.reason)
-        if error.what == "thread" and "case" in row.payload:
-            return await self._anew(unit, row)
+        placed = self._placed(row)
+        if error.what == "thread" and placed is not None:
+            await self._anew(unit, *placed)
+            await unit.enqueue(*once_more(row, unit.now))
+            return Done()
         return await self._message_gone(unit, row)
+
+    def _placed(self, row: Row) -> tuple[int, Side] | None:
+        """The case in whose thread it stands, and its side."""
+        return (row.payload["case"], row.payload["side"]) if "case" in row.payload else None
 
     def _told(self, unit: Unit, what: str, room: str, why: str, beside: bool = True) -> list[Work]:
         """Those who can mend it are told once a day; `beside`: in another room, since this one takes nothing."""
@@ -127,17 +137,15 @@ class Shows:
             for r in rooms[:1]
         ]
 
-    async def _anew(self, unit: Unit, row: Row) -> Verdicts:
+    async def _anew(self, unit: Unit, number: int, side: Side) -> None:
         """People deleted the thread: it is made again, and everything that shows the case is drawn there."""
-        case = await unit.case(row.payload["case"])
-        side: Side = row.payload["side"]
+        case = await unit.case(number)
         place = await unit.place(case.id, side)
         if place is not None and place.thread:
             await unit.set_place(replace(place, thread="", generation=place.generation + 1))
             await unit.drop_posts(case.id, side)
             await unit.cancel(f"show:{case.id}:{side}")
             await unit.enqueue(*remake(case, self.rules(case), side, place.generation + 1))
-        return Done()
 
     async def _message_gone(self, unit: Unit, row: Row) -> Verdicts:
         """People deleted one message: it is posted again."""
@@ -164,6 +172,21 @@ def remake(case: Case, rules: Rules, side: Side, generation: int) -> list[Work]:
             prio=Prio.PERSON,
         ),
     ]
+
+
+ONCE = ("say", "file", "alarm")
+"""Kinds of work whose message nothing draws again."""
+MOST_AGAIN = 3
+"""How often such a message is put off while its thread is not there; then it goes to the room itself."""
+
+
+def once_more(row: Row, now: datetime) -> list[Work]:
+    """The same words behind what makes their thread anew, which stands at the end of their lane; later each time."""
+    times = row.payload.get("again", 0)
+    if row.kind not in ONCE or times >= MOST_AGAIN:
+        return []
+    after = now + times * WAITS
+    return [Work(row.kind, {**row.payload, "again": times + 1}, row.lane, row.dest, prio=row.prio, run_at=after)]
 
 
 def key(row: Row) -> str:
@@ -304,6 +327,9 @@ class SayIt(Shows):
         place = await unit.place(case.id, side)
         if place is None:
             return Drop("this side has no thread")
+        if not place.thread and (later := once_more(row, unit.now)):
+            await unit.enqueue(*later)
+            return Drop("its thread is being made")
         data = row.payload
         drawing = view.said(self.rules(case), side, case, data["key"], data["args"], data["mention"])
         return Call({"room": place.room, "thread": place.thread, "drawing": drawing})
@@ -390,6 +416,10 @@ class Breaches(SayIt):
         drawing = view.alarm(breaches, tuple(people.values()), rules.lang(side), rules.zone(side), unit.now)
         return Call({"room": room, "thread": thread if len(breaches) == 1 else "", "drawing": drawing})
 
+    def _placed(self, row: Row) -> tuple[int, Side] | None:
+        first = row.payload["items"][0]
+        return first["case"], first["side"]
+
 
 class File(Shows):
     """Effect of kind "file": a file the client sent, brought over to staff."""
@@ -399,6 +429,9 @@ class File(Shows):
         place = await unit.place(case.id, row.payload["side"])
         if place is None:
             return Drop("this side has no thread")
+        if not place.thread and (later := once_more(row, unit.now)):
+            await unit.enqueue(*later)
+            return Drop("its thread is being made")
         said = view.said(self.rules(case), place.side, case, "file_from_client", {"name": row.payload["name"]}, ())
         return Call({"room": place.room, "thread": place.thread, "drawing": said, **row.payload})
 

@@ -39,8 +39,8 @@ class Work:
 
     `lane`: rows of a lane run one after another, in order of insertion. `dest`: a rate-limited destination, "": none.
     `idem`: a second insert with the same one is dropped. `merge_key`: while a row with it is ready, a new one is
-    merged into it: "keep" leaves its payload, "extend" appends to payload["items"]; the earlier run_at and higher
-    priority win. `group`: what is cancelled together.
+    merged into it: "keep" leaves its payload, "extend" appends to payload["items"]; the higher priority wins
+    and the earlier run_at, save where the other side named one and nobody waits. `group`: what is cancelled together.
     """
 
     kind: str

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -288,7 +288,7 @@ async def listen(engine: AsyncEngine, heard: Callable[[], None], news: asyncio.E
     """Call `heard` for each notification of another replica, and notify them when `news` is set, for ever; a lost
     connection is made anew after `again` seconds."""
     while True:
-        with suppress(DBAPIError, OSError):
+        with suppress(SQLAlchemyError, OSError):
             async with _session(engine) as (connection, lost):
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 driver.add_termination_listener(lambda _: news.set())
@@ -336,7 +336,7 @@ async def _turn(stack: AsyncExitStack, engine: AsyncEngine, name: str, again: fl
             await connection.execute(HEARD, {"silent": str(int(SILENT * 1000))})
             while not (await connection.execute(ours)).scalar_one():  # noqa: ASYNC110 - it is another process's lock
                 await asyncio.sleep(again)
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("the turn at %s could not be asked for: %s", name, type(error).__name__)
             await stack.aclose()
             await asyncio.sleep(again)

@@ -55,7 +55,9 @@ FAILED, CLOSED, DISMISSED, DELETED = State.FAILED, State.CLOSED, State.DISMISSED
 ALWAYS: dict[type[a.Action], State | None] = {a.Note: None, a.TellClient: None, a.Carded: None}
 """What changes no state whatever it is."""
 
-EARLIER_REPLY: dict[type[a.Action], State | str | None] = {a.ReplyVanished: None, a.ReplyChanged: None}
+EARLIER_REPLY: dict[type[a.Action], State | str | None] = dict.fromkeys(
+    (a.ReplyVanished, a.ReplyChanged, a.ReplyDeleted, a.ReplyStays)
+)
 FINISHES: dict[type[a.Action], State | str | None] = {a.Reopen: IN_WORK, a.MentionEdited: NEW, **EARLIER_REPLY}
 
 GIVES: dict[State, dict[type[a.Action], State | str | None]] = {
@@ -67,7 +69,7 @@ GIVES: dict[State, dict[type[a.Action], State | str | None]] = {
         a.WriteReply: IN_WORK, a.SuggestReply: IN_WORK, a.Suggested: IN_WORK, a.SuggestionFailed: IN_WORK,
         a.SendToClient: IN_APPROVAL, a.Dismiss: DISMISSED, a.Close: CLOSED, a.Escalate: IN_WORK, a.HandOver: IN_WORK,
         a.AlreadyAnswered: "no_other_reply", a.PostAnyway: "no_other_reply", a.MentionEdited: IN_WORK,
-        a.MentionDeleted: DELETED, a.ReplyDeleted: IN_WORK, a.ReplyStays: IN_WORK, a.Warn: None, **EARLIER_REPLY,
+        a.MentionDeleted: DELETED, a.Warn: None, **EARLIER_REPLY,
     },
     IN_APPROVAL: {
         a.Approve: APPROVED, a.ClientEdit: IN_APPROVAL, a.AskForChanges: IN_WORK, a.DoNotReply: DISMISSED,
@@ -97,13 +99,10 @@ GIVES: dict[State, dict[type[a.Action], State | str | None]] = {
     },
     ANSWERED: {
         a.Close: CLOSED, a.EditReply: IN_WORK, a.DeleteReply: ANSWERED, a.AskToCorrect: IN_WORK,
-        a.BecameVisible: ANSWERED, a.ReplyDeleted: IN_WORK, a.ReplyStays: ANSWERED, a.MentionEdited: NEW,
-        a.MentionDeleted: ANSWERED, a.PageRead: ANSWERED, a.Warn: None, **EARLIER_REPLY,
+        a.BecameVisible: ANSWERED, a.MentionEdited: NEW, a.MentionDeleted: ANSWERED, a.PageRead: ANSWERED,
+        a.Warn: None, **EARLIER_REPLY, a.ReplyDeleted: IN_WORK,
     },
-    CLOSED: {
-        a.BecameVisible: CLOSED, a.MentionDeleted: CLOSED, a.PageRead: CLOSED, a.ReplyDeleted: CLOSED,
-        a.ReplyStays: CLOSED, **FINISHES,
-    },
+    CLOSED: {a.BecameVisible: CLOSED, a.MentionDeleted: CLOSED, a.PageRead: CLOSED, **FINISHES},
     DISMISSED: {a.MentionDeleted: DISMISSED, **FINISHES},
     DELETED: FINISHES,
 }  # fmt: skip
@@ -947,6 +946,16 @@ def test_deleting_a_reply_is_asked_of_the_platform_and_leads_back_to_work() -> N
     story.do(a.ReplyDeleted())
     assert (story.case.state, story.case.reply) == (IN_WORK, None)
     assert "watch:7" in story.decision.cancel
+
+
+@pytest.mark.parametrize("since", [a.AskToCorrect, a.MentionEdited, a.Close])
+def test_a_reply_that_is_deleted_stands_no_more_whatever_came_in_between(since: type[a.Action]) -> None:
+    """The author may write again, and people send the next version, before the platform has answered."""
+    story = at(ANSWERED)
+    story.do(a.DeleteReply(who=ANNA, version=1), sample(since, story.case))
+    before = story.case.state
+    story.do(a.ReplyDeleted())
+    assert (story.case.state, story.case.reply) == (before, None)
 
 
 def test_a_deletion_refused_can_be_asked_again_and_the_reply_is_still_watched() -> None:

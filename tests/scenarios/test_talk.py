@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from desk import follow
 from sandbox import world
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
@@ -210,6 +211,23 @@ async def test_an_anonymous_administrator_is_told_the_way_out(desk: Opened) -> N
         await says(w.staff, 1, "anonymous administrator", "Remain anonymous", w=w)
         case = await w.case(1)
         assert (case.state, case.n) == ("new", 0)
+
+
+async def test_what_was_to_be_said_in_a_thread_that_people_deleted_is_said_in_the_new_one(desk: Opened) -> None:
+    """And neither lost nor told to the whole room."""
+    async with desk(staff="telegram", client="slack", rush=True) as w:
+        await ready(w)
+        first = await w.staff.thread(1)
+        w.staff.face.delete_topic(w.staff.room, first)
+        case, rules = await w.case(1), w.app.live.current.rules("acme-coffee", "google_play")
+        async with w.app.store.write(scope=WHOLE) as unit:
+            for text in ("They changed it", "They changed it again", "And once more"):
+                await unit.enqueue(follow.say(case, rules, "staff", "reply_changed", text=text))
+        await w.until(lambda: w.staff._topic(1) != first, what="the topic anew")
+        for text in ("They changed it", "They changed it again", "And once more"):
+            await says(w.staff, 1, text, w=w)
+        in_general = [text for text in w.staff.room_texts() if "They changed it" in text or "And once more" in text]
+        assert in_general == []
 
 
 @TWO_WAYS

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from desk.errors import DeskError, NeedsLogin, Retry
 from desk.platform import Batch
-from desk.polling import CATCHING_UP, SourceRef, store_batch
+from desk.polling import CATCHING_UP, Poll, SourceRef, store_batch
 from storage.store import SqlStore
 from storage.tables import work
 from tests.desk.world import rules
@@ -71,3 +72,24 @@ async def test_a_fault_that_each_poll_meets_is_told_once_a_week(timed: SqlStore,
 
 async def test_a_note_longer_than_any_key_is_told(timed: SqlStore) -> None:
     assert await told(timed, "no date; " * 2_000, 1) == 1
+
+
+async def told_of_failures(store: SqlStore, *errors: DeskError) -> list[int]:
+    """How many messages to staff there are after each of these polls."""
+    poll, counted = Poll(store, lambda: DIRECTORY, lambda key: REF), []
+    row: Any = SimpleNamespace(payload={"source": REF.key})
+    for error in errors:
+        async with store.write(scope=WHOLE) as unit:
+            await poll.failed(unit, row, error)
+            counted.append(len(await unit.rows(select(work.c.id).where(work.c.kind == "answer"))))
+    return counted
+
+
+async def test_a_login_that_ends_while_a_source_fails_is_told_all_the_same(timed: SqlStore) -> None:
+    away, ended = Retry("no connection"), NeedsLogin("the key was revoked")
+    assert await told_of_failures(timed, away, ended, ended, away) == [0, 1, 1, 2]
+
+
+async def test_a_source_that_wants_to_be_left_alone_for_long_is_told_at_once(timed: SqlStore) -> None:
+    crowded = Retry("too many requests", after=3600, rate_limited=True)
+    assert await told_of_failures(timed, Retry("no connection"), crowded, crowded) == [0, 1, 1]
