@@ -10,29 +10,34 @@ from desk.people import Side
 from desk.ports import SourceStatus
 from desk.sla import ticking
 from desk.stats import Figures
-from desk.view import At, Block, Drawing, Entry, Line, Link, Quote, Say, Scene, Span, buttons, stars
+from desk.view import At, Block, Drawing, Entry, Line, Link, Quote, Say, Scene, Span, beginning, buttons, stars
 
 MOST_CASES = 30
 """Cases in one list; more are counted."""
+
+LETTERS = 24
+"""Of each text in a list: with them this many lines stay under Telegram's 4,096 characters."""
 
 
 def open_list(entries: Sequence[Entry], side: Side, lang: str, zone: str) -> Drawing:
     """For the client: what waits for them or for us, without owners or load."""
     head = Say("open_title", {"n": len(entries)}) if entries else Say("open_none")
     blocks: list[Block] = [Line(head, "title")]
-    blocks += [Line(_entry(e, side)) for e in entries[:MOST_CASES]]
+    blocks += [Line(_entry(e, side, LETTERS)) for e in entries[:MOST_CASES]]
     if len(entries) > MOST_CASES:
         blocks.append(Line(Say("list_more", {"n": len(entries) - MOST_CASES}), "dim"))
     return Drawing(head, tuple(blocks), (), lang, zone)
 
 
-def _entry(entry: Entry, side: Side) -> Say:
+def _entry(entry: Entry, side: Side, letters: int = 0) -> Say:
+    """`letters` of what the author wrote: by its number alone nobody knows a case."""
     case, rules = entry.case, entry.rules
     owner = rules.person(case.owner)
     args = {
         "link": Link(f"#{case.id}", entry.link),
         "stars": stars(case.mention.rating),
         "brand": rules.brand_name,
+        "text": beginning(case, letters) if letters else "",
         "state": Say(f"short_{_shown_state(case, side)}"),
         "who": _who(entry),
         "owner": owner.name if owner else "—",
@@ -96,9 +101,11 @@ def digest_staff(
         line = Say("digest_quiet", {"name": name, "day": day})
         return Drawing(line, (Line(line),), (), lang, zone)
     blocks: list[Block] = [Line(head, "title"), Line(_numbers(figures, "digest_staff_numbers"))]
-    blocks += _section("digest_overdue", figures.overdue, entry, "staff")
-    blocks += _section("digest_waits_staff", figures.waiting_staff, entry, "staff")
-    blocks += _section("digest_waits_client", figures.waiting_client, entry, "staff")
+    lines = len(figures.overdue) + len(figures.waiting_staff) + len(figures.waiting_client)
+    letters = LETTERS if lines <= MOST_CASES else 0
+    blocks += _section("digest_overdue", figures.overdue, entry, "staff", letters)
+    blocks += _section("digest_waits_staff", figures.waiting_staff, entry, "staff", letters)
+    blocks += _section("digest_waits_client", figures.waiting_client, entry, "staff", letters)
     if failing:
         blocks.append(Line(Say("digest_failing", {"n": len(failing)}), "alert"))
         blocks += [Line(Say("digest_source", {"source": s.source, "reason": s.last_error})) for s in failing]
@@ -112,7 +119,7 @@ def digest_client(figures: Figures, entry: dict[int, Entry], name: str, day: str
         line = Say("digest_quiet", {"name": name, "day": day})
         return Drawing(line, (Line(line),), (), lang, zone)
     blocks: list[Block] = [Line(head, "title"), Line(_numbers(figures, "digest_client_numbers"))]
-    blocks += _section("digest_waits_you", figures.waiting_client, entry, "client")
+    blocks += _section("digest_waits_you", figures.waiting_client, entry, "client", LETTERS)
     return Drawing(head, tuple(blocks), (), lang, zone)
 
 
@@ -126,11 +133,11 @@ def _numbers(figures: Figures, key: str) -> Say:
     return Say(key, args)
 
 
-def _section(key: str, cases: Sequence[Case], entry: dict[int, Entry], side: Side) -> list[Block]:
+def _section(key: str, cases: Sequence[Case], entry: dict[int, Entry], side: Side, letters: int) -> list[Block]:
     shown = [entry[c.id] for c in cases if c.id in entry]
     if not shown:
         return []
-    lines: list[Block] = [Line(_entry(e, side)) for e in shown[:MOST_CASES]]
+    lines: list[Block] = [Line(_entry(e, side, letters)) for e in shown[:MOST_CASES]]
     more = [Line(Say("list_more", {"n": len(shown) - MOST_CASES}), "dim")] if len(shown) > MOST_CASES else []
     return [Line(Say(key, {"n": len(shown)}), "title"), *lines, *more]
 

@@ -11,7 +11,7 @@ from desk import actions as a
 from desk import follow as f
 from desk.case import Case, Reply, State, holds
 from desk.decide import decide
-from desk.errors import DeskError, NeedsLogin, NotAllowed, Retry, Unsure
+from desk.errors import DeskError, NeedsLogin, NotAllowed, Refused, Retry, Unsure
 from desk.mention import Mention, OfficialReply
 from desk.platform import Look, Platform, Posted
 from desk.ports import Call, Directory, Done, Drop, Later, Park, Store, Unit, Verdicts
@@ -264,7 +264,8 @@ class Post:
         found = next((r for r in mine if self._may_be_new(platform, call, r)), None)
         if found is None:
             return None
-        at = found.at or row.sent_at or row.created_at
+        # Where ours was edited, its time may still be that of the first text.
+        at = (None if call.data["old"] else found.at) or row.sent_at or row.created_at
         return Posted(found.external_id, at, found.url, visible=found.standing == "public")
 
     def _may_be_new(self, platform: Platform, call: Call, reply: OfficialReply) -> bool:
@@ -367,10 +368,13 @@ class Watch:
                 continue
             await apply(unit, decision)
             case = decision.case
+        await self._look_again(unit, row, case)
+        return Done()
+
+    async def _look_again(self, unit: Unit, row: Row, case: Case) -> None:
         turn = row.payload["turn"]
         if case.reply is not None and (turn < len(WATCHES) or case.state is State.MODERATED):
             await unit.enqueue(f.watch(case, unit.now + WATCHES[min(turn, len(WATCHES) - 1)], turn + 1))
-        return Done()
 
     def _nothing_seen(self, unit: Unit, case: Case) -> Verdicts:
         """Its source may come back, and while moderators hold a reply nothing else leads on."""
@@ -379,7 +383,11 @@ class Watch:
         return Drop("nothing to watch")
 
     async def failed(self, unit: Unit, row: Row, error: Exception) -> Verdicts | None:
-        """A look that fails is made up for by the next one."""
+        """A look that fails is made up for by the next one; one that is refused, by an author who blocked us for one,
+        is a look like any other."""
+        if isinstance(error, Refused):
+            await self._look_again(unit, row, await unit.case(row.payload["case"]))
+            return Done()
         return Later(unit.now + WATCHES[0], reason(error), count=False) if isinstance(error, DeskError) else None
 
 

@@ -234,11 +234,11 @@ def _answers_current(case: Case, side: Side) -> bool:
 def title(case: Case, rules: Rules) -> Say:
     return Say(
         "title",
-        {"case": case.id, "stars": stars(case.mention.rating), "brand": rules.brand_name, "text": _first(case, 80)},
+        {"case": case.id, "stars": stars(case.mention.rating), "brand": rules.brand_name, "text": beginning(case, 80)},
     )
 
 
-def _first(case: Case, most: int) -> str:
+def beginning(case: Case, most: int) -> str:
     """The beginning of what the author wrote, on one line of up to `most` characters."""
     text = " ".join((case.mention.title or case.mention.text).split())
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
@@ -297,6 +297,10 @@ def _text(case: Case) -> Iterable[Block]:
         yield Line(Say("author_deleted_mark", {"at": At(case.mention_deleted_at)}), "alert")
 
 
+WORKED_ON = frozenset({State.NEW, State.IN_WORK, State.IN_APPROVAL, State.APPROVED, State.FAILED, State.MANUAL})
+"""States in which a reply of ours may stand already, because the author wrote again or it is being corrected."""
+
+
 def _staff_notes(scene: Scene) -> Iterable[Block]:
     case = scene.case
     if case.to_check:
@@ -305,6 +309,9 @@ def _staff_notes(scene: Scene) -> Iterable[Block]:
         yield Line(Say("other_reply_stands"), "alert")
         yield Quote(case.other_reply.text)
     yield from _clock_lines(clock(case, scene.rules.sla, scene.now), case)
+    if case.reply is not None and case.state in WORKED_ON:
+        link = Link("", case.reply.url) if case.reply.url else ""
+        yield Line(Say("ours_stands", {"at": At(case.reply.posted_at), "link": link}))
     yield from _state_lines(scene)
     if case.state is State.NEW:
         yield from _call(_people(scene.rules, must_act(case, scene.rules).people))
@@ -407,7 +414,10 @@ def _open_args(scene: Scene) -> dict[str, Any]:
 
 
 def _client_state_lines(scene: Scene) -> Iterable[Block]:
-    yield Line(Say(f"client_state_{_client_state(scene.case)}", _open_args(scene)))
+    args = _open_args(scene)
+    if scene.case.state is State.DISMISSED and scene.case.round.outcome == "client_declined":
+        args["reason"] = scene.case.reason
+    yield Line(Say(f"client_state_{_client_state(scene.case)}", args))
     if scene.stopped_by and scene.case.state is State.APPROVED:
         yield Line(Say("client_posting_stopped"), "alert")
 
@@ -415,9 +425,10 @@ def _client_state_lines(scene: Scene) -> Iterable[Block]:
 def _client_state(case: Case) -> str:
     """What the client may know: nothing of who works on it, nothing of notes or talk."""
     if case.state in FINISHED:
-        return "finished" if case.state is not State.DELETED else "deleted"
+        declined = case.state is State.DISMISSED and case.round.outcome == "client_declined"
+        return "declined" if declined else "deleted" if case.state is State.DELETED else "finished"
     if case.state in (State.NEW, State.IN_WORK, State.FAILED) or case.sent != case.n:
-        return "in_work"
+        return "in_work" if case.reply is None else "correcting"
     return case.state.value
 
 
@@ -457,8 +468,10 @@ def _version_client(scene: Scene, version: Version) -> Iterable[Block]:
         yield from _client_state_lines(scene)
         if case.state is State.IN_WORK and case.reason:
             yield Line(Say("client_asked", {"reason": case.reason}))
+    elif case.sent > version.n:
+        yield Line(Say("proposal_replaced"), "dim")
     else:
-        yield Line(Say("proposal_replaced" if case.sent > version.n else "client_state_in_work"), "dim")
+        yield Line(Say(f"client_state_{_client_state(case)}", _open_args(scene)), "dim")
 
 
 def _proposal(version: Version, rules: Rules) -> Say:
@@ -497,7 +510,7 @@ def _replaces_ours(scene: Scene) -> Iterable[Block]:
     """Both texts, the old one under the new one, and what becomes of the old one meanwhile."""
     case, card = scene.case, scene.rules.card
     ours = case.reply if case.correcting or card.one_reply else None
-    if ours is not None:
+    if ours is not None and (case.version is None or case.version.text != ours.text):
         yield Line(Say("replaces_ours", {"at": At(ours.posted_at)}), "alert")
         yield Quote(ours.text, ours=True)
     if card.delete_first and (ours or case.other_reply):
@@ -562,12 +575,23 @@ def question(
             Say("asked_over", {"what": about, "how": Say(over or "done", {"case": case.id}), "name": name}), "dim"
         )
     else:
-        line = Line(Say(f"ask_{action}_{field.name}", {"case": case.id, "name": name}), "title")
+        line = Line(Say(f"ask_{action}_{field.name}", {"case": case.id, "name": name, **_limits(rules, case)}), "title")
         rows = [(b,) for b in _options(case, ask, field, people)]
         if field.kind == "text" and not field.required:
             rows.append((Button("answer", "button_skip", case.id, extra=f"{ask}."),))
         rows.append((Button("cancel", "button_cancel", case.id, extra=str(ask)),))
     return Drawing(about, (line,), tuple(rows), rules.lang(side), rules.zone(side))
+
+
+LONGEST_TYPED = 4000
+"""Characters of a text typed in Telegram; a longer one comes as a file (contract §4)."""
+
+
+def _limits(rules: Rules, case: Case) -> dict[str, Any]:
+    """How long a text may be, before it is written; how a long one is sent, where the platform takes one at all."""
+    card = rules.at(case.mention).card
+    longest = card.longest if card.unit == "characters" else None
+    return {"longest": longest, "typed": LONGEST_TYPED if longest is None or longest > LONGEST_TYPED else None}
 
 
 def _options(case: Case, ask: int, field: Field, people: tuple[Person, ...]) -> list[Button]:
@@ -615,7 +639,7 @@ def _summary_line(entry: Entry, several: bool) -> Say:
         "link": Link(f"#{case.id}", entry.link),
         "stars": stars(case.mention.rating),
         "brand": rules.brand_name if several else "",
-        "text": _first(case, 24),
+        "text": beginning(case, 24),
         "target": At(case.round.clock_at + rules.sla.target),
         "owner": owner.name if owner else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ from desk.people import Person
 from desk.service import Outcome, shown
 from desk.view import Say
 from handlers.words import PLAIN, Renderer, say
+from handlers.words.catalogue import has
 
 
 class Directory(ports.Directory, Protocol):
@@ -36,6 +38,23 @@ def tongue(directory: ports.Directory, room: str, who: Person | None) -> Tongue:
     if rules is None:
         return Tongue(who.lang if who and who.lang else "en", "UTC")
     return Tongue(who.lang if who and who.lang else rules.lang(side), rules.zone(side))
+
+
+CLIENT_SEES = {"new": "in_work", "failed": "in_work"}
+"""States that are the agency's own affair: to the client, the desk works on the reply (as in desk.listing)."""
+
+
+def addressed(outcome: Outcome, who: Person | None) -> Outcome:
+    """An outcome for its reader: a client is not told of buttons that only staff have."""
+    state = outcome.args.get("instead")
+    if who is None or who.of_agency or not isinstance(state, str):
+        return outcome
+    seen = CLIENT_SEES.get(state, state)
+    instead = next((f"client_{key}" for key in (seen, _ENDED.get(seen)) if has(f"instead_client_{key}")), seen)
+    return replace(outcome, args={**outcome.args, "state": seen, "instead": instead})
+
+
+_ENDED = dict.fromkeys(("closed", "dismissed", "deleted"), "finished")
 
 
 def told(outcome: Outcome, to: Tongue, now: datetime, render: Renderer = PLAIN) -> str:

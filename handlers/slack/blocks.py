@@ -50,9 +50,18 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+_COMMAND = re.compile(r"(?<![\w/])/(?:(reply|client|note)|(open|case|stats|digest|add|help|(?:stop|resume)_posting))\b")
+
+
+def typed_here(words: str) -> str:
+    """The desk's commands as they are typed in Slack: within a thread `@desk reply`, anywhere `/desk open`."""
+    return _COMMAND.sub(lambda found: f"@desk {found[1]}" if found[1] else f"/desk {found[2]}", words)
+
+
 MRKDWN = Renderer(
     escape=escape,
     link=lambda text, url: f"<{escape(url)}|{escape(text or short_url(url))}>" if linkable(url) else escape(text),
+    own=typed_here,
 )
 """For the notification's text, which Slack parses."""
 
@@ -148,7 +157,7 @@ def _runs(what: Say, lang: str, zone: str, now: datetime | None) -> list[Json]:
         links.append({"type": "link", "url": url, "text": clip(shown, LINE)})
         return f"{_OPEN}{len(links) - 1}{_CLOSE}"
 
-    sentence = say(what, lang, zone, now, Renderer(escape=_unmarked, link=link), dated=True)
+    sentence = say(what, lang, zone, now, Renderer(escape=_unmarked, link=link, own=typed_here), dated=True)
     whole = re.sub(f"{_OPEN}\\d*…$", "…", clip(sentence, LINE))
     parts = re.split(f"{_OPEN}(\\d+){_CLOSE}", whole)
     runs = [links[int(part)] if odd % 2 else _text(_unmarked(part)) for odd, part in enumerate(parts)]

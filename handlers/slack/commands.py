@@ -16,6 +16,7 @@ from handlers.slack.buttons import where_of
 from handlers.slack.errors import CALL_ERRORS
 from handlers.slack.values import message_text, plain
 from handlers.slack.workspace import Where, Workspace, log
+from handlers.words import blank
 
 MAKE_CASE = "make_case"
 """The shortcut's callback_id in slack-manifest.yaml."""
@@ -24,7 +25,7 @@ MAKE_CASE = "make_case"
 def command_of(text: str) -> tuple[str, str]:
     """The first word, small and without a slash, and what follows it; nothing at all asks for help."""
     verb, rest = _parted(text)
-    return verb.lower().removeprefix("/") or "help", rest
+    return verb.lower().removeprefix("/") or "help", "" if blank(rest) else rest
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -39,7 +40,7 @@ def tidy(verb: str, rest: str) -> str:
         return rest
     number, more = _parted(rest)
     inner, text = _parted(more)
-    return " ".join(part for part in (number, inner.lower(), text) if part)
+    return " ".join(part for part in (number, inner.lower(), text) if not blank(part))
 
 
 def own_words(text: str) -> str:

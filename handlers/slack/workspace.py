@@ -18,7 +18,7 @@ from desk.ports import Chat
 from desk.service import Desk, Outcome, shown
 from desk.showing import Alarm
 from desk.view import Drawing, Line, Say
-from handlers.people import Current, Tongue, tongue
+from handlers.people import Current, Tongue, addressed, tongue
 from handlers.slack.blocks import Rendered, render
 from handlers.slack.errors import CALL_ERRORS, code_of
 from handlers.slack.values import Reading
@@ -142,6 +142,7 @@ class Workspace:
         """An outcome as a message; None where there is nothing to add."""
         if not outcome.key:
             return None
+        outcome = addressed(outcome, self.person(where.user, where.home))
         what = Say(outcome.key, shown(outcome.args))
         line = Line(what) if outcome.ok else Line(what, "alert")
         return render(Drawing(what, (line,), (), *self.tongue(where)), self.now(), self.key)

@@ -34,6 +34,9 @@ LONGEST_ARGUMENT = 1000
 LEAST_QUOTE = 160
 """Characters a shortened quote keeps, however many there are."""
 
+LETTERS = {4: 8, 3: 11, 2: 21}
+"""Buttons side by side and the Latin letters of each that a phone shows."""
+
 STYLES = {"title": ("<b>", "</b>"), "dim": ("<i>", "</i>"), "alert": ("⚠️ ", ""), "plain": ("", "")}
 
 
@@ -249,10 +252,28 @@ def _length(drawn: Sequence[_Piece]) -> int:
 
 def keyboard(drawing: Drawing, words: Callable[[Say], str], links: bool = True) -> InlineKeyboardMarkup | None:
     rows = [[made for b in row if (made := _button(b, words, links)) is not None] for row in drawing.rows]
-    rows = [row for row in rows if row]
+    rows = _legible([row for row in rows if row])
     while sum(map(len, rows)) > MOST_BUTTONS:
         rows.pop()
     return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
+
+
+def _legible(rows: list[list[InlineKeyboardButton]]) -> list[list[InlineKeyboardButton]]:
+    """In the same order, and no more side by side than were drawn so: what a phone does not show of a label is lost."""
+    widest = max(map(len, rows), default=0)
+    set_: list[list[InlineKeyboardButton]] = []
+    for button in (b for row in rows for b in row):
+        row = [*set_[-1], button] if set_ else []
+        if row and len(row) <= widest and max(map(_width, row)) <= LETTERS[len(row)]:
+            set_[-1] = row
+        else:
+            set_.append([button])
+    return set_
+
+
+def _width(button: InlineKeyboardButton) -> float:
+    """In Latin letters; those of other scripts are broader."""
+    return sum(1 if sign.isascii() else 1.2 for sign in button.text)
 
 
 def _button(button: Button, words: Callable[[Say], str], links: bool) -> InlineKeyboardButton | None:

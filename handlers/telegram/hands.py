@@ -18,7 +18,7 @@ from desk.hearing import Typed
 from desk.people import Person
 from desk.ports import Heard, Store
 from desk.service import Outcome, Pressed
-from handlers.people import Current, told, tongue
+from handlers.people import Current, addressed, told, tongue
 from handlers.telegram.cards import READ
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Setup:
         return None if user is None else self.directory().by_telegram(user)
 
     def words(self, outcome: Outcome, room: str, who: Person | None) -> str:
-        return told(outcome, tongue(self.directory(), room, who), self.now(), READ)
+        return told(addressed(outcome, who), tongue(self.directory(), room, who), self.now(), READ)
 
     def reply(self, message: Message, text: str) -> None:
         """A short reply in the room. It is not the engine's, but the room's budget has to know of it."""

@@ -25,6 +25,7 @@ from desk.ports import Heard
 from desk.showing import LARGEST_FILE
 from handlers.telegram.errors import ADMIN
 from handlers.telegram.hands import ANONYMOUS, Setup, room_of, thread_of
+from handlers.words import blank
 
 FILES = ("document", "video", "audio", "voice", "animation", "video_note")
 ALSO_TALK = ("location", "venue", "contact", "poll", "dice", "story", "sticker", "paid_media", "checklist")
@@ -145,7 +146,7 @@ def _answered(message: Message) -> str:
 def plain(message: Message) -> str:
     """The text as Unicode; an address hidden behind words stands after them. Offsets are in UTF-16 units (Bot API)."""
     text = message.text or message.caption or ""
-    if not text:
+    if blank(text):
         return next((mark for kind, mark in _marks(message) if kind not in FILES), "")
     raw = text.encode("utf-16-le", "surrogatepass")
     links = [e for e in message.entities or message.caption_entities or () if e.type == "text_link" and e.url]

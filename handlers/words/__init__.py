@@ -17,9 +17,9 @@ from babel.units import format_unit
 
 from desk.view import At, Link, Say, Span
 from handlers.words.catalogue import LANGUAGES, Part, has, sentence
-from handlers.words.hidden import visible
+from handlers.words.hidden import blank, visible
 
-__all__ = ["LANGUAGES", "PLAIN", "Renderer", "language", "say", "short_url", "span", "visible"]
+__all__ = ["LANGUAGES", "PLAIN", "Renderer", "blank", "language", "say", "short_url", "span", "visible"]
 
 LOCALES = {"en": Locale("en", "GB"), "ru": Locale("ru"), "kk": Locale("kk")}
 
@@ -32,11 +32,13 @@ class Renderer:
     """How a surface writes. `escape` makes any text harmless; `link` gets text and address as they are.
 
     `foreign`: what people's own words go through first, where a surface would make something of them by itself.
+    `own`: what the desk's words go through, where a surface has other names for what they name.
     """
 
     escape: Callable[[str], str]
     link: Callable[[str, str], str]
     foreign: Callable[[str], str] = str
+    own: Callable[[str], str] = str
 
 
 def short_url(url: str) -> str:
@@ -101,7 +103,7 @@ def _filled(parts: tuple[Part, ...], args: dict[str, Any], to: Reading) -> list[
         elif part.name:
             done.append(_value(part.name, args.get(part.name), to))
         else:
-            done.append(to.render.escape(part.text))
+            done.append(to.render.escape(to.render.own(part.text)))
     return done
 
 

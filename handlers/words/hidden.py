@@ -40,6 +40,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(mark, text)
 
 
+def blank(text: str) -> bool:
+    """Whether nobody would see anything of it: a reason or a reply of zero-width signs says nothing."""
+    return not _HIDDEN.sub("", text).strip()
+
+
 def _joins(before: str, after: str) -> bool:
     """Between parts of an emoji, or letters of Arabic and Indic scripts, a joiner has its proper work."""
     return (_emoji(before) and _emoji(after)) or (_joining_script(before) and _joining_script(after))

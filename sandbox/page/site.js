@@ -99,7 +99,7 @@ function card(app, review) {
 
 function words(text) {
   const [title, ...rest] = text.split("\t");
-  if (!text) return h("p", { class: "none" }, "Stars only, no text");
+  if (!text) return h("p", { class: "none", title: "As Google Play's interface does" }, "Stars only, no text: the desk is not told of these");
   if (!rest.length) return h("p", null, text);
   return h("p", null, h("b", null, title), "\n", rest.join(" "));
 }

@@ -29,6 +29,8 @@ FAMILIES: dict[str, set[str]] = {
         f"client_state_{s}"
         for s in (
             "in_work",
+            "correcting",
+            "declined",
             "in_approval",
             "approved",
             "posting",

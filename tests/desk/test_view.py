@@ -12,6 +12,7 @@ import pytest
 from desk import actions as a
 from desk.case import State
 from desk.forms import PRESSES
+from desk.listing import open_list
 from desk.people import Person, Side
 from desk.rules import Rules, Step
 from desk.view import (
@@ -278,6 +279,69 @@ def test_a_finished_case_is_finished_for_the_client_whatever_they_saw_of_it() ->
     story = at(State.IN_APPROVAL)
     story.do(a.WriteReply(who=ANNA, text="two"), a.Close(who=ANNA, outcome="contacted"))
     assert _keys(draw(_scene(story), "client", "card").blocks)[-1] == "client_state_finished"
+
+
+def test_a_client_who_declined_reads_that_and_why() -> None:
+    story = at(State.IN_APPROVAL)
+    story.do(a.DoNotReply(who=MILA, version=1, reason="let it rest"))
+    for slot in ("card", "v1"):
+        assert _args(draw(_scene(story), "client", slot), "client_state_declined")["reason"] == "let it rest"
+
+
+def test_the_link_to_a_posted_reply_outlives_the_closing_of_its_case() -> None:
+    story = at(State.ANSWERED)
+    story.do(a.Close(who=ANNA, outcome="answered"))
+    link = Link("", "https://shop.example/r-1#p1")
+    assert _args(draw(_scene(story), "client", "v1"), "client_state_finished")["link"] == link
+    assert _args(draw(_scene(story), "staff", "v1"), "state_closed_answered")["link"] == link
+
+
+def test_while_a_reply_is_corrected_the_client_still_finds_it() -> None:
+    story = at(State.ANSWERED)
+    story.do(a.AskToCorrect(who=MILA, version=1, reason="a typo"))
+    drawing = draw(_scene(story), "client", "v1")
+    assert _args(drawing, "client_state_correcting")["link"] == Link("", "https://shop.example/r-1#p1")
+
+
+def test_when_the_author_writes_again_both_sides_still_read_that_our_reply_stands() -> None:
+    story = at(State.ANSWERED)
+    story.do(edited())
+    link = Link("", "https://shop.example/r-1#p1")
+    assert _args(draw(_scene(story), "staff", "card"), "ours_stands")["link"] == link
+    for slot in ("card", "v1"):
+        assert _args(draw(_scene(story), "client", slot), "client_state_correcting")["link"] == link
+    story.do(a.WriteReply(who=ANNA, text="More"))
+    assert "client_state_correcting" in _keys(draw(_scene(story), "client", "v1").blocks)
+
+
+def test_a_text_is_not_said_to_replace_itself() -> None:
+    story = at(State.ANSWERED)
+    story.do(a.AskToCorrect(who=MILA, version=1, reason="a typo"))
+    assert "replaces_ours" not in _keys(draw(_scene(story), "staff", "v1").blocks)
+    story.do(a.WriteReply(who=ANNA, text="Corrected"))
+    assert "replaces_ours" in _keys(draw(_scene(story), "staff", "v2").blocks)
+
+
+LIMITS = [(350, 350, None), (5000, 5000, 4000), (None, None, 4000)]
+
+
+@pytest.mark.parametrize(("longest", "said_", "typed"), LIMITS)
+def test_who_is_asked_for_a_text_reads_how_long_it_may_be(
+    longest: int | None, said_: int | None, typed: int | None
+) -> None:
+    limited = rules(card=replace(CARD, longest=longest))
+    field = PRESSES["write"].fields[0]
+    drawing = question(limited, new_case(), 3, "write", field, "", ANNA, (), "staff")
+    args = _args(drawing, "ask_write_text")
+    assert (args["longest"], args["typed"]) == (said_, typed)
+
+
+def test_a_list_says_what_each_case_is_about() -> None:
+    entries = [Entry(new_case(mention=mention("The coffee was cold again, and for the third time")), RULES, "", True)]
+    for side in SIDES:
+        line = open_list(entries, side, "en", "UTC").blocks[1]
+        assert isinstance(line, Line)
+        assert line.say.args["text"] == "The coffee was cold aga…"
 
 
 CLIENT_STATES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -203,6 +204,21 @@ async def test_a_reply_found_after_a_lost_answer_is_as_visible_as_the_platform_s
     assert (posted.external_id, posted.visible) == ("r9", standing == "public")
 
 
+async def test_a_correction_found_after_a_lost_answer_is_of_now_and_not_of_the_first_text() -> None:
+    found = OfficialReply("r1", "Sorry, Dina", T0, standing="public")
+
+    async def look(_mention: Any) -> Look:
+        return Look(mention(), (found,))
+
+    platform: Any = SimpleNamespace(card=replace(CARD, can_look=True), same=SHOP.same, look=look)
+    row: Any = SimpleNamespace(sent_at=T0 + HOUR, created_at=T0)
+    edit = Call({"mention": pack(mention()), "text": "Sorry, Dina", "old": "r1", "known": ["r1"]})
+    posted = await Post(lambda: None, lambda _mention: platform).find(row, edit)  # type: ignore[arg-type,return-value]
+
+    assert posted is not None
+    assert posted.at == T0 + HOUR
+
+
 PASSES: list[tuple[Exception, bool]] = [
     (OSError("the database broke off"), True),
     (RuntimeError("a fault of ours"), True),
@@ -335,6 +351,21 @@ async def test_a_reply_that_moderators_hold_is_looked_at_once_its_source_is_back
 
     assert isinstance(verdict, Later if watched else Drop)
     assert verdict != Later(T0, "", count=True)
+
+
+async def test_a_reply_whose_author_blocked_us_is_looked_at_as_often_as_any_other_and_no_more() -> None:
+    case, further = Story().to(State.ANSWERED).case, []
+    unit: Any = _Saving(case)
+
+    async def enqueue(work: Any) -> None:
+        further.append((work.payload["turn"], work.run_at - unit.now))
+
+    unit.enqueue = enqueue
+    watch = Watch(None, lambda: KNOWN, lambda _mention: None)  # type: ignore[arg-type]
+    for turn in (1, 4, 5):
+        assert await watch.failed(unit, _row(payload={"case": 7, "turn": turn}), Refused("a block")) == Done()
+
+    assert further == [(2, timedelta(hours=1)), (5, timedelta(days=1))]
 
 
 @pytest.mark.parametrize("state", [State.APPROVED, State.POSTING])

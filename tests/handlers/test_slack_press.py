@@ -6,9 +6,15 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from desk.service import Outcome, Pressed
-from handlers.slack.modals import Meta, encode
+import pytest
+
+from desk.forms import PRESSES
+from desk.platform import PlatformCard
+from desk.service import Form, Outcome, Pressed
+from handlers.people import Tongue
+from handlers.slack.modals import Meta, encode, form_view
 from sandbox.slack import Slack
+from tests.desk.world import new_case, rules
 from tests.handlers.slack_world import (
     ANNA,
     BORIS,
@@ -376,3 +382,55 @@ async def test_answer_to_somebody_who_left_the_channel_goes_to_their_own_convers
     desk.slack.fail("chat.postEphemeral", ("error", "user_not_in_channel"))
     await desk.press(STRANGER, STAFF, card, "take")
     assert words("stranger") in desk.whispers(STRANGER)[0]
+
+
+async def test_reason_that_nobody_sees_is_none(desk: World) -> None:
+    proposal = await proposed(desk)
+    for action in ("changes", "decline"):
+        await desk.press(MILA, CLIENT, proposal, action)
+        modal = desk.modal(MILA)
+        await desk.slack.submit(TEAM, MILA, modal["id"], {"reason": {"reason": "\u200b \u2060"}})
+        assert desk.modal(MILA)["errors"] == {"reason": words("reason_needed")}
+        desk.slack.close_view(TEAM, MILA, modal["id"])
+
+
+async def test_client_too_late_is_told_of_no_button_that_only_staff_have(desk: World) -> None:
+    proposal = await proposed(desk)
+    post_now = desk.button(CLIENT, proposal, "approve")["action_id"].replace("approve", "postnow")
+    await pressed_in_vain(desk, proposal, "1:postnow:1:1:", post_now)
+    said = desk.whispers(MILA)[-1]
+    assert "It waits for your side's decision" in said
+    assert "Take back" not in said
+
+
+async def pressed_in_vain(desk: World, ts: str, value: str, action_id: str) -> None:
+    """Presses a button of the proposal's message as it may stand on a screen that did not refresh."""
+    message = desk.slack.world.teams[TEAM].channels[CLIENT].find(ts)
+    assert message is not None
+    button = next(e for b in message.blocks if b["type"] == "actions" for e in b["elements"] if "value" in e)
+    button |= {"value": value, "action_id": action_id}
+    assert (await desk.slack.press(TEAM, MILA, CLIENT, ts, action_id))["acked"]
+    await desk.work()
+
+
+async def test_client_is_not_told_to_take_a_case(desk: World) -> None:
+    await desk.new_case()
+    await desk.slack.command(TEAM, MILA, CLIENT, "/desk", "case 1 reply Our own words")
+    await desk.work()
+    assert "Not now: the case is in work" in desk.whispers(MILA)[-1]
+    assert desk.whispers(MILA)[-1].endswith("We show the next text here")
+
+
+HINTS = [
+    (350, "Shop Reviews takes up to 350 characters"),
+    (5000, "Over 3,000 characters: close this"),
+    (None, "Over 3,000 characters: close this"),
+]
+
+
+@pytest.mark.parametrize(("longest", "hint"), HINTS)
+def test_form_says_the_nearest_limit(longest: int | None, hint: str) -> None:
+    card = PlatformCard("shop", "Shop Reviews", can_reply=True, longest=longest)
+    form = Form("write", new_case(), rules(card=card), ((PRESSES["write"].fields[0], ""),), ())
+    view = form_view(form, Meta("write", 7, 0), {}, Tongue("en", "UTC"))
+    assert view["blocks"][0]["hint"]["text"].startswith(hint)

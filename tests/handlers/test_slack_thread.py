@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -164,7 +165,7 @@ async def test_client_speaking_to_the_bot_in_other_words_is_talk(desk: World) ->
 async def test_unknown_command_outside_a_thread_is_said_so_once(desk: World) -> None:
     desk.slack.write(TEAM, ANNA, STAFF, "@desk dance")
     await desk.work()
-    assert desk.whispers(ANNA) == ["⚠️ " + words("unknown_command", verb="dance")]
+    assert desk.whispers(ANNA) == ["⚠️ I do not know “dance”. /desk help lists what I can do"]
 
 
 async def test_stranger_giving_a_command_gets_a_polite_no(desk: World) -> None:
@@ -270,3 +271,35 @@ async def test_every_event_has_a_listener(desk: World, slack: Slack) -> None:
     slack.invite_bot(TEAM, "C0NEW")
     await slack.settle()
     assert {(d.attempts, d.acked) for d in slack.deliveries} == {(1, True)}
+
+
+HELP = [
+    (
+        ANNA,
+        STAFF,
+        ("@desk reply TEXT", "/desk open lists", "/desk case N", "/desk stop_posting and /desk resume_posting"),
+    ),
+    (MILA, CLIENT, ("/desk open lists", "/desk digest gives")),
+]
+
+
+@pytest.mark.parametrize(("user", "channel", "named"), HELP)
+async def test_help_names_commands_as_they_are_typed_in_slack(
+    desk: World, user: str, channel: str, named: tuple[str, ...]
+) -> None:
+    await desk.slack.command(TEAM, user, channel, "/desk", "help")
+    await desk.work()
+    shown = text_of(desk.messages(channel)[-1])
+    assert [name for name in named if name not in shown] == []
+    assert not re.search(r"(?<!/desk )(?<![\w/])/(?!desk\b)\w", shown)
+
+
+async def test_case_without_its_number_shows_how_it_is_typed_in_slack(desk: World) -> None:
+    await desk.slack.command(TEAM, ANNA, STAFF, "/desk", "case")
+    await desk.work()
+    assert desk.whispers(ANNA)[-1].endswith("such as /desk case 7")
+
+
+async def test_address_in_a_review_is_no_command(desk: World) -> None:
+    await desk.new_case("They sent me to /open and /help me")
+    assert "They sent me to /open and /help me" in text_of(desk.messages(STAFF)[0])

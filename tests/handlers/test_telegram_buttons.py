@@ -41,7 +41,7 @@ OUTCOMES = [
     (Outcome("did_take"), ANNA, "It is yours now", False),
     (Outcome("did_take"), BORIS, "Теперь это ваш кейс", False),
     (STALE, ANNA, "This message is out of date, the newest is version 2. Last: taken, 12:00 (Boris)", True),
-    (Outcome("only_staff", ok=False), BORIS, "Эта кнопка для команды, которая ведёт клиента", True),
+    (Outcome("only_staff", ok=False), BORIS, "Это для команды, которая ведёт клиента", True),
     (
         Outcome("stranger", ok=False),
         STRANGER,

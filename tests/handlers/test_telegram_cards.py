@@ -36,6 +36,40 @@ def kinds(html: str) -> list[str]:
     return [entity["type"] for entity in as_read(html).entities]
 
 
+ROWS = [
+    (("Take", "Write reply", "Dismiss"), [3]),
+    (("Send to client", "Write reply", "Dismiss"), [2, 1]),
+    (("Отклонить", "Закрыть", "Эскалировать"), [2, 1]),
+    (("Алу", "Жауап жазу", "Қабылдамау"), [2, 1]),
+    (("Опубликовать сейчас", "Отменить"), [1, 1]),
+    (("Take #1", "Take #2", "Take #3", "Take #4"), [4]),
+]
+
+
+@pytest.mark.parametrize(("labels", "rows"), ROWS)
+def test_no_label_is_cut_off_on_a_phone(labels: tuple[str, ...], rows: list[int]):
+    row = tuple(Button("take", "literal", 7, args={"text": label}) for label in labels)
+    keyboard = render(drawing(text("x"), rows=(row,)), NOW).keyboard
+    assert keyboard is not None
+    assert [len(shown) for shown in keyboard.inline_keyboard] == rows
+    assert tuple(b.text for shown in keyboard.inline_keyboard for b in shown) == labels
+
+
+def test_buttons_are_set_anew_over_all_rows_and_options_stay_one_below_the_other():
+    def drawn(*rows: tuple[str, ...]) -> list[list[str]]:
+        buttons = tuple(tuple(Button("take", "literal", 7, args={"text": label}) for label in row) for row in rows)
+        keyboard = render(drawing(text("x"), rows=buttons), NOW).keyboard
+        assert keyboard is not None
+        return [[b.text for b in row] for row in keyboard.inline_keyboard]
+
+    assert drawn(("Send to client", "Write reply", "Dismiss"), ("Close", "Escalate", "Hand over")) == [
+        ["Send to client", "Write reply"],
+        ["Dismiss", "Close", "Escalate"],
+        ["Hand over"],
+    ]
+    assert drawn(("Yes",), ("No",), ("Cancel",)) == [["Yes"], ["No"], ["Cancel"]]
+
+
 STYLES = [("title", "<b>x</b>"), ("dim", "<i>x</i>"), ("alert", "⚠️ x"), ("plain", "x")]
 
 

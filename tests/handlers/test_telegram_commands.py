@@ -48,6 +48,46 @@ def test_in_private_every_command_is_for_the_bot():
     assert parse("/dance", "replydesk_bot", private=True) == Verb("dance", "")
 
 
+SLIPS = ["repy", "opne", "cleint", "stop", "staus", "notes"]
+
+
+@pytest.mark.parametrize("verb", SLIPS)
+async def test_a_slip_in_a_command_is_answered_rather_than_taken_for_talk(desk: Hands, verb: str):
+    assert parse(f"/{verb} hello", "replydesk_bot") is None
+    desk.desk.outcome = Outcome("unknown_command", {"verb": verb}, ok=False)
+    desk.telegram.write(ANNA, STAFF, f"/{verb} hello", await desk.world.topic())
+    await desk.deliver()
+    assert desk.desk.heard == []
+    assert desk.said() == [f"I do not know “{verb}”. /help lists what I can do"]
+
+
+@pytest.mark.parametrize("text", ["/dance", "/ban him", "/repy@other_bot x"])
+async def test_commands_of_other_bots_stay_talk(desk: Hands, text: str):
+    desk.telegram.write(ANNA, STAFF, text, await desk.world.topic())
+    await desk.deliver()
+    assert (desk.desk.typed, len(desk.desk.heard)) == ([], 1)
+
+
+async def test_what_strangers_type_is_no_slip(desk: Hands):
+    desk.telegram.write(STRANGER, STAFF, "/repy hello", await desk.world.topic())
+    await desk.deliver()
+    assert (desk.desk.typed, len(desk.desk.heard)) == ([], 1)
+
+
+@pytest.mark.parametrize("text", ["/reply \u200b\u2060", "/client \u3164", "/note\n\ufeff"])
+async def test_a_text_that_nobody_sees_is_no_text(desk: Hands, text: str):
+    desk.telegram.write(ANNA, STAFF, text, await desk.world.topic())
+    await desk.deliver()
+    assert desk.desk.typed[0].text == ""
+
+
+async def test_a_text_that_nobody_sees_is_none_behind_a_number_either(desk: Hands):
+    for text in ("/case 7 reply \u200b", "/reply a b \u200b"):
+        desk.telegram.write(ANNA, STAFF, text)
+    await desk.deliver()
+    assert [typed.text for typed in desk.desk.typed] == ["7 reply", "a b \u200b"]
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
 async def test_every_command_reaches_the_desk(desk: Hands, verb: str):
     thread = await desk.world.topic()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from desk.forms import PRESSES
 from desk.view import BUTTONS, At, Link, Say, Span
 from handlers.telegram import COMMANDS
-from handlers.words import LANGUAGES, Renderer, say, span, visible
+from handlers.words import LANGUAGES, Renderer, blank, say, span, visible
 from handlers.words.catalogue import catalogue, names, sentence
 from tests.desk.keys import used_keys
 
@@ -169,7 +169,19 @@ def test_what_happened_is_said_in_words():
 
 
 def test_the_state_of_a_case_is_said_in_words():
-    assert say(Say("not_now", {"state": "answered"}), "kk", "UTC") == "Қазір болмайды: кейс күйі — жауап берілген."
+    assert say(Say("not_now", {"state": "answered"}), "kk", "UTC") == "Қазір болмайды: кейс күйі — жауап берілген"
+
+
+def test_a_refusal_has_one_full_stop_between_its_sentences_whatever_is_known():
+    new = {"state": "new", "instead": "new"}
+    assert say(Say("not_now", new), "en", "UTC") == "Not now: the case is new. Press “Take” first"
+    known = {**new, "event": "undone", "at": At(NOW), "by": "Olga"}
+    for lang in LANGUAGES:
+        assert ".." not in say(Say("not_now", new), lang, "UTC")
+        assert ". " in say(Say("not_now", known), lang, "UTC", NOW)
+    assert say(Say("not_now", known), "en", "UTC", NOW) == (
+        "Not now: the case is new. Last: undone, 12:00, Olga. Press “Take” first"
+    )
 
 
 TIMES = [
@@ -224,6 +236,20 @@ def test_a_renderer_escapes_everything_but_its_links():
 
 def test_a_link_without_address_is_its_text():
     assert say(Say("file", {"link": Link("a.jpg", "")}), "en", "UTC", render=SHOUT) == "FILE: A.JPG"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("key", ["state_closed_answered", "client_state_finished", "client_state_correcting"])
+def test_the_link_to_a_posted_reply_is_not_lost(key: str, lang: str):
+    linked = say(Say(key, {"link": Link("", "https://shop.example/p1")}), lang, "UTC")
+    assert "https://shop.example/p1" in linked
+    assert "[" not in say(Say(key, {"link": ""}), lang, "UTC")
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b\u2060", " \u3164 \u2800", "\ufeff\u202e"])
+def test_signs_that_nobody_sees_are_no_text(text: str):
+    assert blank(text)
+    assert not blank(f"{text}x")
 
 
 HIDDEN = [

@@ -70,7 +70,6 @@ async def test_a_review_changed_since_the_approval_stops_the_reply(
 async def test_a_deleted_review_is_not_answered(desk: Opened) -> None:
     async with desk(rush=True) as w:
         review = await w.proposed(REPLY)
-        unread(w)
         w.sandbox.site.delete_review(review)
         await w.client.press("marta", 1, "Approve")
         await w.state(1, "deleted")

@@ -180,7 +180,7 @@ async def test_steps_are_approved_in_order_by_as_many_as_they_need(desk: Opened,
         review = w.review()
         await sent(w, 1)
         await says(w.client, 1, "step 1 of 2", w=w)
-        assert "One more approval" in await w.client.press("marta", 1, "Approve") or client == "slack"
+        assert "another approval" in await w.client.press("marta", 1, "Approve") or client == "slack"
         assert "approved this already" in await w.client.refused("marta", 1, "Approve")
         await w.client.press("oleg", 1, "Approve")
         await says(w.client, 1, "step 2 of 2", w=w)
@@ -322,3 +322,46 @@ async def test_who_must_act_is_called_once_and_the_actor_never(desk: Opened, sta
         assert w.staff.posted() == 4, "the card, two versions, and one call after the changes asked for"
         assert w.client.posted() == 3 + asked, "the card and two proposals; Telegram has no form to ask for a reason"
         assert w.staff.room_texts() in ([], [t for t in w.staff.room_texts() if "#1" in t]), "nothing beside the thread"
+
+
+async def test_who_reopens_a_colleagues_case_is_not_told_that_it_is_theirs(desk: Opened) -> None:
+    async with desk(rush=True) as w:
+        w.review()
+        await drafted(w, 1)
+        await w.staff.press("anna", 1, "Close")
+        await w.staff.press("anna", 1, "The author was contacted")
+        await w.staff.press("anna", 1, "Not known")
+        await shows(w.staff, 1, "Reopen", w=w)
+        assert await w.staff.press("dana", 1, "Reopen") == "It is open again"
+        await says(w.staff, 1, "In work: Anna", w=w)
+
+
+async def test_while_the_platform_is_silent_the_card_promises_no_moment(desk: Opened) -> None:
+    async with desk(rush=True) as w:
+        w.review()
+        await sent(w, 1)
+        w.sandbox.site.fail("reviews.get", *[("status", 503)] * 9)
+        await w.client.press("marta", 1, "Approve")
+        for side in (w.staff, w.client):
+            await says(side, 1, "Approved: Marta. It goes out at", "at the earliest", w=w)
+
+
+@TWO_WAYS
+async def test_an_invisible_text_is_refused_wherever_it_is_typed(desk: Opened, staff: str, client: str) -> None:
+    async with desk(staff=staff, client=client, rush=True) as w:
+        w.review()
+        await drafted(w, 1)
+        await w.staff.reply("anna", 1, "\u200b\u2060\u3164")
+        await w.staff.reply("anna", 1, SECOND)
+        await says(w.staff, 1, "Version 2", SECOND, w=w)
+        assert (await w.case(1)).n == 2
+
+
+async def test_an_invisible_reason_in_telegram_leaves_the_question_open(desk: Opened) -> None:
+    async with desk(client="telegram", rush=True) as w:
+        w.review()
+        await sent(w, 1)
+        await w.client.press("marta", 1, "Ask for changes", reason="\u200b\u2060")
+        await w.client.write("marta", 1, "Warmer, please")
+        await w.state(1, "in_work")
+        assert (await w.case(1)).reason == "Warmer, please"

@@ -193,7 +193,7 @@ async def test_one_person_is_not_two_approvals(desk: Opened) -> None:
         review = await w.proposed(REPLY)
         told = await at_once(w.client, ("marta", "marta"), "Approve")
         await quiet(w)
-        assert sorted(told) == ["Thank you. One more approval and it goes on", "You have approved this already"]
+        assert sorted(told) == ["Thank you. It still waits for another approval", "You have approved this already"]
         assert (await w.case(1)).state == "in_approval"
         assert w.posts(review) == []
         await w.client.press("oleg", 1, "Approve")
