@@ -157,7 +157,7 @@ def export(
     config: ConfigPath = DEFAULT,
     since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
-    author: Annotated[str, typer.Option(help="All that is held on one author, given as PLATFORM:AUTHOR_ID, as .jsonl.")] = "",
+    author: Annotated[str, typer.Option(help="PLATFORM:AUTHOR_ID; all that is held on one author, as .jsonl.")] = "",
 ) -> None:
     """One row a round of CLIENT's cases."""
     settings = configured(config)

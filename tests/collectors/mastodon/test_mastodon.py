@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from collectors.mastodon import Mastodon, Settings, addressed
 from desk.errors import NeedsLogin, Refused, Retry
 from desk.mention import Author, Mention
-from desk.platform import problems
+from desk.platform import Batch, problems
 from tests.collectors.mastodon.fake import FAR, OWN, SITE, TOKEN, Server, stamp
 from tests.collectors.wire import NOW, Wire, answers, now
 
@@ -167,7 +167,7 @@ async def test_a_notification_whose_post_is_gone_is_passed_over(bench: Bench) ->
     bench.server.publish("gone")
     bench.server.notifications[0]["status"] = None
 
-    assert await bench.desk.read(None, SINCE) == ([], '{"recent":["9001"]}', "")
+    assert await bench.desk.read(None, SINCE) == Batch([], '{"recent":["9001"]}')
 
 
 ADDRESSES = [
