@@ -193,7 +193,7 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
         taken_at = time.time()
         made.site.leave(OTHER_APP, "Guest", 1, "Cold coffee 0", lang="en")
         await w.until(lambda: said(made, "sendMessage", OTHER_ROOM), within=5.0, what="the other client's card")
-        assert len(cards(made)) < SIXTY / 2, "the backlog was over too soon to be in anybody's way"
+        assert len(cards(made)) < SIXTY * 0.8, "the backlog was over too soon to be in anybody's way"
 
         async with busy(w):
             await w.until(lambda: len(cards(made)) >= SIXTY, within=60.0, what="all cards")
@@ -205,7 +205,7 @@ async def test_sixty_at_once_are_one_summary_and_sixty_cards_in_order(desk: Open
             assert taken in [case_of(call) for call in shown if call.at > taken_at][:3]
         stands = {case_of(call): call.at for call in cards(made)}
         waiting = [sum(t.at < topic.at < stands[case_of(t)] for t in topics) for topic in topics]
-        assert max(waiting) <= 2, "topics stand empty"
+        assert max(waiting) <= 3, "topics stand empty"
 
         await w.until(lambda: "taken: Anna" in summaries(made)[0]["text"], what="who took it")
         assert len(summaries(made)) == 1
