@@ -201,7 +201,8 @@ class Door:
     def _judge(self, answer: Answer, ask: Ask) -> DeskError:
         message, code = self._said(answer)
         where = f"{self._title} ({_host(answer.url)})"
-        reason = f"{where}: {_named(answer.status)} {_masked(message, ask)[:QUOTED]}".strip()
+        said = _masked(message, ask)[:QUOTED].strip()
+        reason = ": ".join(filter(None, (where, _named(answer.status), said)))
         if answer.status == HTTPStatus.NOT_FOUND and not code and self._words is not no_words:
             # Somebody before the platform said it (a proxy, a site in maintenance): nothing is known to be gone.
             return answer.mode.unreadable(f"{reason}: not in the platform's own words")

@@ -216,7 +216,7 @@ async def test_slack_does_not_answer(outside, fault):
 async def test_a_source_that_cannot_be_read_says_why(outside):
     (fault,) = await outside.faults(("kz.acme.coffee", "kz.acme.other"))
     assert fault.startswith(
-        "clients[0].brands[0].sources[0] (acme / coffee / play): Google Play (127.0.0.1): 404 Not Found Package"
+        "clients[0].brands[0].sources[0] (acme / coffee / play): Google Play (127.0.0.1): 404 Not Found: Package"
     )
 
 
