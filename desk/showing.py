@@ -111,8 +111,9 @@ class Shows:
         return await self._message_gone(unit, row)
 
     def _placed(self, row: Row) -> tuple[int, Side] | None:
-        """The case in whose thread it stands, and its side."""
-        return (row.payload["case"], row.payload["side"]) if "case" in row.payload else None
+        """The case in whose thread it stands, and its side. What answers a question may speak of another case."""
+        data = row.payload
+        return (data["case"], data["side"]) if {"case", "side"} <= data.keys() else None
 
     def _told(self, unit: Unit, what: str, room: str, why: str, beside: bool = True) -> list[Work]:
         """Those who can mend it are told once a day; `beside`: in another room, since this one takes nothing."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from desk import follow
+from desk.work import Work
 from sandbox import world
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
@@ -228,6 +230,26 @@ async def test_what_was_to_be_said_in_a_thread_that_people_deleted_is_said_in_th
             await says(w.staff, 1, text, w=w)
         in_general = [text for text in w.staff.room_texts() if "They changed it" in text or "And once more" in text]
         assert in_general == []
+
+
+async def over(waiting: Callable[[], Awaitable[list[Any]]]) -> bool:
+    return not await waiting()
+
+
+async def test_an_answer_to_who_asked_in_a_thread_that_is_gone_by_then_is_put_aside_for_nobody(desk: Opened) -> None:
+    async with desk(staff="telegram", client="slack", rush=True) as w:
+        await ready(w)
+        gone = w.staff.face.create_topic(w.staff.ids["anna"], w.staff.room, "Talk")
+        w.staff.face.delete_topic(w.staff.room, gone)
+        asked = {"room": f"telegram:{w.staff.room}", "thread": str(gone), "what": "case", "case": 1, "person": "anna"}
+        async with w.app.store.write() as unit:
+            await unit.enqueue(Work("answer", asked, lane="answers:1", dest=asked["room"]))
+
+        async def waiting() -> list[Any]:
+            return [one for one in await w.app.store.waiting() if one.kind == "answer"]
+
+        await w.until(lambda: any("thread" in (c.error or "") for c in w.sandbox.telegram.calls), what="a refusal")
+        await w.until(lambda: over(waiting), what="the end of it")
 
 
 @TWO_WAYS
