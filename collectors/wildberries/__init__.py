@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
-import jwt
-from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from collectors.answers import Maker, refused
 from collectors.http import Ask, Door, Now, in_time, writing_begins_by
@@ -15,8 +14,25 @@ from collectors.pages import joined
 from collectors.records import readable
 from collectors.settings import SourceSettings
 from collectors.text import fold, fold_typography, scrubbed, tidy
+from collectors.wildberries.shapes import (
+    QUESTIONS,
+    REVIEWS,
+    SHELVES,
+    SHOWN,
+    Before,
+    Cursor,
+    Envelope,
+    Listing,
+    Record,
+    Reply,
+    Section,
+    Shelf,
+    Swept,
+    claims_of,
+    section_of,
+)
 from desk.errors import BadAnswer, DeskError, Gone, Refused, Retry, Unsure
-from desk.mention import Author, Mention, MentionKey, OfficialReply, Standing
+from desk.mention import Author, Mention, MentionKey
 from desk.platform import Batch, Look, PlatformCard, Posted
 
 if TYPE_CHECKING:
@@ -63,14 +79,9 @@ SECOND = timedelta(seconds=1)
 KEPT = timedelta(minutes=30)
 """How long what was read before a write holds for the next try, where a limit kept the write itself from being made."""
 WARNED = timedelta(days=14)
-UNKNOWN = "seller"
-SHOWN = "wbRu"
-STANDINGS: dict[str, Standing] = {SHOWN: "public", "": "public", "rejected": "refused"}
 
 CODES: dict[str, Maker] = {"gateway:404": refused}
 """A wrong address, not a review that is gone."""
-
-T = TypeVar("T")
 
 
 def _one_word(value: SecretStr) -> SecretStr:
@@ -86,135 +97,6 @@ class Settings(SourceSettings):
         description="API token of the seller with the category of questions and reviews; not a read-only one",
     )
     questions: bool = Field(True, title="Questions", description="Whether buyers' questions are read beside reviews")
-
-
-class Section(NamedTuple):
-    """Reviews or questions: their list, and the call that gives one."""
-
-    many: str
-    one: str
-    kind: Literal["review", "question"]
-
-
-REVIEWS = Section("feedbacks", "feedback", "review")
-QUESTIONS = Section("questions", "question", "question")
-
-
-class Shelf(NamedTuple):
-    section: Section
-    answered: bool
-
-    @property
-    def name(self) -> str:
-        return f"{self.section.many}:{'answered' if self.answered else 'new'}"
-
-
-# What is answered meanwhile moves from the first of a pair to the second, and is met there.
-SHELVES = tuple(Shelf(section, answered) for section in (REVIEWS, QUESTIONS) for answered in (False, True))
-
-Utc = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
-
-
-class Reply(BaseModel):
-    text: str
-    state: str = ""
-    editable: bool = False
-
-    @property
-    def standing(self) -> Standing:
-        return STANDINGS.get(self.state, "waiting")
-
-
-class Product(BaseModel):
-    number: int | None = Field(None, alias="nmId")
-    name: str | None = Field(None, alias="productName")
-
-
-class Photo(BaseModel):
-    full: str = Field("", alias="fullSize")
-
-
-class Video(BaseModel):
-    link: str = ""
-
-
-class Record(BaseModel):
-    """A review or a question; a question has no stars, pros, cons, author and media."""
-
-    id: str = Field(min_length=1)
-    at: Utc = Field(alias="createdDate")
-    text: str | None = None
-    pros: str | None = None
-    cons: str | None = None
-    stars: int | None = Field(None, alias="productValuation")
-    author: str | None = Field(None, alias="userName")
-    answer: Reply | None = None
-    product: Product | None = Field(None, alias="productDetails")
-    photos: list[Photo] | None = Field(None, alias="photoLinks")
-    video: Video | None = None
-    parent: str | None = Field(None, alias="parentFeedbackId")
-
-    @property
-    def words(self) -> str:
-        """The text as it is; pros and cons under the names Wildberries shows them by."""
-        parts = (("Достоинства: ", self.pros), ("Недостатки: ", self.cons), ("", self.text))
-        return "\n".join(name + tidy(part) for name, part in parts if part and tidy(part))
-
-    @property
-    def media(self) -> tuple[str, ...]:
-        links = [*(photo.full for photo in self.photos or []), self.video.link if self.video else ""]
-        return tuple(link for link in links if link)
-
-    @property
-    def replies(self) -> tuple[OfficialReply, ...]:
-        answer = self.answer
-        return (OfficialReply(self.id, tidy(answer.text), standing=answer.standing),) if answer else ()
-
-
-class Listing(BaseModel):
-    records: list[Any] | None = Field(validation_alias=AliasChoices("feedbacks", "questions"))
-
-
-class Envelope(BaseModel, Generic[T]):
-    data: T | None
-    error: Literal[False]
-
-
-class Claims(BaseModel):
-    exp: AwareDatetime | None = None
-    sid: str = ""
-    oid: int | None = None
-
-    @property
-    def seller(self) -> str:
-        return self.sid or str(self.oid or UNKNOWN)
-
-
-class Cursor(BaseModel):
-    """From when each shelf is read next, and where the reading of those began that took more than this poll; the one to
-    begin with, and the day the token's end was told."""
-
-    after: dict[str, AwareDatetime] = {}
-    began: dict[str, AwareDatetime] = {}
-    turn: str = ""
-    told: date | None = None
-
-
-class Before(NamedTuple):
-    """A record as it was before a write, and when it was read."""
-
-    at: datetime
-    record: Record
-
-
-class Swept(NamedTuple):
-    """`whole`: the list was read to its end. `limited`: Wildberries wants to be asked for the rest later."""
-
-    mentions: list[Mention]
-    after: datetime
-    note: str
-    whole: bool = False
-    limited: bool = False
 
 
 def said_by_wildberries(body: Any) -> tuple[str, str]:
@@ -239,7 +121,7 @@ class Wildberries:
         self._door = Door(http, CARD.title, now, said_by_wildberries, CODES)
         self._base = f"{settings.api_base or VENDOR}/api/v1"
         self._shelves = [shelf for shelf in SHELVES if settings.questions or shelf.section is REVIEWS]
-        claims = _claims(self._token)
+        claims = claims_of(self._token)
         self.account = claims.seller
         self._ends = claims.exp
         self._kept: dict[str, Before] = {}
@@ -276,7 +158,7 @@ class Wildberries:
             record = await self._one(mention)
         except Gone:
             return Look(None)
-        return Look(self._mention(record, _section(mention)), record.replies)
+        return Look(self._mention(record, section_of(mention)), record.replies)
 
     async def reply(self, mention: Mention, text: str, key: str) -> Posted:
         # Wildberries takes an answer to whatever id, with 204: look before, read back after.
@@ -356,7 +238,7 @@ class Wildberries:
         return listing.records or []
 
     async def _one(self, mention: Mention) -> Record:
-        ask = self._ask("GET", _section(mention).one, {"id": mention.key.external_id})
+        ask = self._ask("GET", section_of(mention).one, {"id": mention.key.external_id})
         try:
             answer = await self._door.read(ask)
         except Refused as error:
@@ -373,7 +255,7 @@ class Wildberries:
         at = mention.published_at
         if at is None or at < self._now() - (CARD.history or timedelta()):
             return True  # perhaps in the archive: nothing is known to be gone
-        shelves = [shelf for shelf in SHELVES if shelf.section is _section(mention)]
+        shelves = [shelf for shelf in SHELVES if shelf.section is section_of(mention)]
         try:
             raw = [record for shelf in shelves for record in await self._list(shelf, at - SECOND, at + SECOND)]
         except Retry as error:
@@ -407,7 +289,7 @@ class Wildberries:
 
     async def _write(self, mention: Mention, text: str, method: str) -> None:
         number = mention.key.external_id
-        if _section(mention) is QUESTIONS:
+        if section_of(mention) is QUESTIONS:
             said = {"id": number, "answer": {"text": text}, "state": SHOWN}
             (await self._door.write(self._ask("PATCH", QUESTIONS.many, json=said))).parse(Envelope[Any])
             return
@@ -439,18 +321,6 @@ class Wildberries:
             return ""
         left = max(0, (self._ends - now).days)
         return f"the Wildberries token ends on {self._ends:%Y-%m-%d}, in {left} days: make a new one in the cabinet"
-
-
-def _claims(token: str) -> Claims:
-    """What the token says of itself; only Wildberries can tell whether it is true."""
-    try:
-        return Claims.model_validate(jwt.decode(token, options={"verify_signature": False}))
-    except (jwt.PyJWTError, ValueError):
-        return Claims()
-
-
-def _section(mention: Mention) -> Section:
-    return QUESTIONS if mention.kind == QUESTIONS.kind else REVIEWS
 
 
 def _method(earlier: Reply | None) -> str:
