@@ -138,6 +138,15 @@ class Shows:
             for r in rooms[:1]
         ]
 
+    async def _place(self, unit: Unit, row: Row) -> Place | Drop:
+        """Where the case stands. While its thread is being made, what is said once waits behind that."""
+        place = await unit.place(row.payload["case"], row.payload["side"])
+        if place is None:
+            return Drop("this side has no thread")
+        later = [] if place.thread else once_more(row, unit.now)
+        await unit.enqueue(*later)
+        return Drop("its thread is being made") if later else place
+
     async def _anew(self, unit: Unit, number: int, side: Side) -> None:
         """People deleted the thread: it is made again, and everything that shows the case is drawn there."""
         case = await unit.case(number)
@@ -325,12 +334,9 @@ class SayIt(Shows):
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
         case = await unit.case(row.payload["case"])
         side: Side = row.payload["side"]
-        place = await unit.place(case.id, side)
-        if place is None:
-            return Drop("this side has no thread")
-        if not place.thread and (later := once_more(row, unit.now)):
-            await unit.enqueue(*later)
-            return Drop("its thread is being made")
+        place = await self._place(unit, row)
+        if isinstance(place, Drop):
+            return place
         data = row.payload
         drawing = view.said(self.rules(case), side, case, data["key"], data["args"], data["mention"])
         return Call({"room": place.room, "thread": place.thread, "drawing": drawing})
@@ -427,12 +433,9 @@ class File(Shows):
 
     async def prepare(self, unit: Unit, row: Row) -> Call | Verdicts:
         case = await unit.case(row.payload["case"])
-        place = await unit.place(case.id, row.payload["side"])
-        if place is None:
-            return Drop("this side has no thread")
-        if not place.thread and (later := once_more(row, unit.now)):
-            await unit.enqueue(*later)
-            return Drop("its thread is being made")
+        place = await self._place(unit, row)
+        if isinstance(place, Drop):
+            return place
         said = view.said(self.rules(case), place.side, case, "file_from_client", {"name": row.payload["name"]}, ())
         return Call({"room": place.room, "thread": place.thread, "drawing": said, **row.payload})
 

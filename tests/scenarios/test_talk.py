@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from desk import follow
 from desk.work import Work
 from sandbox import world
+from storage.tables import work
 from tests.scenarios.conftest import Opened
 from tests.scenarios.people import Surface
 from tests.scenarios.world import WHOLE, World
@@ -232,10 +233,6 @@ async def test_what_was_to_be_said_in_a_thread_that_people_deleted_is_said_in_th
         assert in_general == []
 
 
-async def over(waiting: Callable[[], Awaitable[list[Any]]]) -> bool:
-    return not await waiting()
-
-
 async def test_an_answer_to_who_asked_in_a_thread_that_is_gone_by_then_is_put_aside_for_nobody(desk: Opened) -> None:
     async with desk(staff="telegram", client="slack", rush=True) as w:
         await ready(w)
@@ -245,11 +242,14 @@ async def test_an_answer_to_who_asked_in_a_thread_that_is_gone_by_then_is_put_as
         async with w.app.store.write() as unit:
             await unit.enqueue(Work("answer", asked, lane="answers:1", dest=asked["room"]))
 
-        async def waiting() -> list[Any]:
-            return [one for one in await w.app.store.waiting() if one.kind == "answer"]
+        async def ended() -> list[str]:
+            async with w.app.store.write() as unit:
+                rows = await unit.rows(select(work.c.state).where(work.c.lane == "answers:1"))
+            return [row.state for row in rows if row.state not in ("ready", "running")]
 
-        await w.until(lambda: any("thread" in (c.error or "") for c in w.sandbox.telegram.calls), what="a refusal")
-        await w.until(lambda: over(waiting), what="the end of it")
+        state = await w.until(ended, what="the end of it")
+        refused = [call for call in w.sandbox.telegram.calls if "thread not found" in (call.error or "")]
+        assert (state, len(refused)) == (["done"], 1), "tried once, and not parked for people who know nothing of it"
 
 
 @TWO_WAYS
