@@ -103,7 +103,7 @@ def test_a_file_of_certificates_is_looked_into(tmp_path: Path) -> None:
 MODES = {0o600: True, 0o400: True, 0o700: True, 0o640: False, 0o604: False, 0o644: False, 0o440: False, 0o666: False}
 
 
-@pytest.mark.skipif(os.name != "posix", reason="only POSIX files have a mode that tells owner from others; elsewhere nothing is judged")
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX files tell the owner from others by a mode")
 @pytest.mark.parametrize(("mode", "taken"), MODES.items())
 def test_a_secret_that_others_can_read_is_refused(mode: int, taken: bool, tmp_path: Path) -> None:
     file = tmp_path / "key.txt"
