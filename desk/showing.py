@@ -363,12 +363,17 @@ class Summary(SayIt):
             return Drop("every case has its card")
         listed = current.cases if current is not None else ()
         numbers = [*listed, *(c.id for c in waiting if c.id not in listed)]
+        message = current.message if current is not None else ""
+        drawing = await self._drawing(unit, numbers, unit.now)
+        return Call(
+            {"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers, "at": unit.now}
+        )
+
+    async def _drawing(self, unit: Unit, numbers: list[int], at: datetime) -> view.Drawing:
         entries = await self._entries(unit, numbers[: view.MOST_LINES])
         rules = entries[0].rules
         called = tuple(p for p in rules.people if p.key in on_duty(rules))
-        drawing = view.summary(entries, max(len(numbers) - view.MOST_LINES, 0), rules, unit.now, called)
-        message = current.message if current is not None else ""
-        return Call({"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers})
+        return view.summary(entries, max(len(numbers) - view.MOST_LINES, 0), rules, at, called)
 
     async def _entries(self, unit: Unit, numbers: list[int]) -> list[view.Entry]:
         """Read together: sixty one by one would keep everybody else from writing for a while."""
@@ -388,11 +393,20 @@ class Summary(SayIt):
         return await self.chats(data["room"]).send(data["room"], "", data["drawing"], key(row))
 
     async def record(self, unit: Unit, row: Row, call: Call, result: Sent) -> Verdicts:
-        room = call.data["room"]
+        room, numbers = call.data["room"], call.data["cases"]
         before = await burst(unit, room)
         at = before.at if before is not None else unit.now
-        await unit.set_bulletin(Bulletin(room, result.message, at, tuple(call.data["cases"])))
+        await unit.set_bulletin(Bulletin(room, result.message, at, tuple(numbers)))
+        listed = before.cases if before is not None else ()
+        if not set(numbers) <= set(listed):
+            await self._overtaken(unit, call)
         return Done(result.message)
+
+    async def _overtaken(self, unit: Unit, call: Call) -> None:
+        """Who pressed a new line before it was written down that the line is there, did not find it to redraw."""
+        data = call.data
+        if data["drawing"] != await self._drawing(unit, data["cases"], data["at"]):
+            await unit.enqueue(f.summary(data["room"], unit.now, Prio.PERSON, timedelta()))
 
     async def _message_gone(self, unit: Unit, row: Row) -> Verdicts:
         """People deleted the summary: the next burst gets a new one."""

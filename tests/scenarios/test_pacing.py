@@ -7,8 +7,13 @@ import re
 from itertools import count
 from typing import Any
 
+import pytest
+
 from bot.build import Parts
+from desk.ports import Call, Sent
 from desk.service import Pressed
+from desk.showing import Summary
+from desk.work import Row
 from sandbox import world
 from sandbox.server import Sandbox
 from tests.scenarios.conftest import Opened
@@ -80,12 +85,35 @@ async def test_presses_in_a_summary_share_its_edits(desk: Opened) -> None:
         await w.until(lambda: made.site.calls)
         many(w, 12)
         await w.until(lambda: summaries(made) and len(takeable(w, 12)) == 12, what="the summary")
+        listed = [n for n in range(1, 13) if f"Take #{n}" in labels(summaries(made)[0])]
+        assert len(listed) > 6, "the others had their card before it"
         before = len(calls(made, "editMessageText"))
         made.telegram.fail("editMessageText", ("delay", 2.0))
-        for number in range(3, 13):
+        for number in listed:
             await press(w, "dana", number, "take")
-        await w.until(lambda: summaries(made)[0]["text"].count("taken: Dana") == 10, what="ten lines with their owner")
+        await w.until(
+            lambda: summaries(made)[0]["text"].count("taken: Dana") == len(listed), what="every line with its owner"
+        )
         assert len(calls(made, "editMessageText")) <= before + 2
+
+
+async def test_a_press_in_a_summary_that_is_not_yet_written_down_shows_in_it(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is there for people before the desk has noted which lines it has."""
+    sent = Summary.send
+    async with a_sandbox(fast=False) as made, desk(sandbox=made, fast=False) as w:
+
+        async def overtaken(summary: Summary, row: Row, call: Call) -> Sent:
+            result = await sent(summary, row, call)
+            if not call.data["message"]:
+                await press(w, "dana", call.data["cases"][-1], "take")
+            return result
+
+        monkeypatch.setattr(Summary, "send", overtaken)
+        many(w, 12)
+        await w.until(lambda: summaries(made), what="the summary")
+        await w.until(lambda: "taken: Dana" in summaries(made)[0]["text"], 10.0, "the line's owner")
 
 
 async def test_cases_that_come_late_join_the_summary_in_a_few_edits(desk: Opened) -> None:
