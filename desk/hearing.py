@@ -266,7 +266,7 @@ class Hear:
         try:
             if txt is None:
                 raise NotAllowed("file_unreadable")
-            await self.hearing.desk.answer(unit, ask.id, who, text)
+            await self.hearing.desk.answer(unit, ask.case, ask.id, who, text)
         except NotAllowed as no:
             await self._refuse(unit, ask.case, ask.side, no, who)
         return True

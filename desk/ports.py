@@ -152,12 +152,15 @@ class Unit(Protocol):
 
     now: datetime
 
-    async def once(self, idem: str) -> bool:
-        """True the first time this id is seen, ever; False for a repeat. Part of the transaction."""
+    async def once(self, idem: str, outcome: dict[str, Any] | None = None) -> bool:
+        """True the first time this id is seen, ever; False for a repeat. Part of the transaction.
+
+        `outcome`: kept with the id, so that a repeat gets the same answer.
+        """
         ...
 
     async def remember(self, idem: str, outcome: dict[str, Any]) -> None:
-        """Keep the outcome of an id passed to `once`, so that a repeat gets the same answer."""
+        """Keep the outcome of an id passed to `once` before it was known."""
         ...
 
     async def recall(self, idem: str, hold: bool = False) -> dict[str, Any] | None:

@@ -80,6 +80,10 @@ class Form:
     people: tuple[Person, ...]
 
 
+class _Repeated(Exception):
+    """This press was done before: what it would do once more is rolled back."""
+
+
 class Desk:
     """What people can do. Handlers call nothing else."""
 
@@ -94,13 +98,20 @@ class Desk:
     # presses
 
     async def press(self, pressed: Pressed) -> Outcome:
-        """Every press is answered; the same press twice is answered alike and done once."""
-        async with self.store.write(scope=of_person(self.directory, pressed.who)) as unit:
-            if not await unit.once(pressed.idem):
+        """Every press is answered; the same press twice is answered alike and done once.
+
+        Whether it is the second time is asked last, with the outcome to keep: repeats are rare, and a press waits for
+        each statement.
+        """
+        try:
+            async with self.store.write(scope=of_person(self.directory, pressed.who)) as unit:
+                outcome = await self._guarded(unit, pressed)
+                if not await unit.once(pressed.idem, dumps(outcome)):
+                    raise _Repeated
+                return outcome
+        except _Repeated:
+            async with self.store.write() as unit:
                 return loads(await unit.recall(pressed.idem))
-            outcome = await self._guarded(unit, pressed)
-            await unit.remember(pressed.idem, dumps(outcome))
-            return outcome
 
     async def _guarded(self, unit: Unit, pressed: Pressed) -> Outcome:
         try:
@@ -137,12 +148,20 @@ class Desk:
         return case, rules
 
     async def do(
-        self, unit: Unit, case: Case, action: a.Action, rules: Rules, pressed: Pressed | None = None
+        self,
+        unit: Unit,
+        case: Case,
+        action: a.Action,
+        rules: Rules,
+        pressed: Pressed | None = None,
+        ask: Ask | None = None,
     ) -> Outcome:
+        """`ask`: the question that is over with this."""
         decision = decide(case, action, unit.now, rules)
-        await apply(unit, decision)
+        said = decision.said or "done"
+        await apply(unit, decision, *([await self._over(unit, ask, said)] if ask is not None else []))
         await _in_summary(unit, case, rules.staff_room, pressed)
-        return Outcome(decision.said or "done", {"case": case.id, "version": decision.case.n}, case=case.id)
+        return Outcome(said, {"case": case.id, "version": decision.case.n}, case=case.id)
 
     async def form(self, who: Person | None, action: str, number: int, version: int | None) -> Form:
         """What a modal must ask. Raises NotAllowed or Gone before anybody types in vain."""
@@ -181,11 +200,17 @@ class Desk:
     async def _answered(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
         """A further button of a question: `extra` is "ask id.option"."""
         number, _, option = pressed.extra.partition(".")
-        return await self.answer(unit, _number(number), who, option)
+        return await self.answer(unit, pressed.case, _number(number), who, option)
 
-    async def answer(self, unit: Unit, number: int, who: Person, answer: str) -> Outcome:
+    async def answer(self, unit: Unit, about: int, number: int, who: Person, answer: str) -> Outcome:
+        """`about`: the question's case. A refused answer leaves the question open, so that a text too long can be sent
+        again, shorter."""
+        # First the case, which is ours then: whoever answered at the same moment has done so.
+        case, rules = await self._case(unit, about, who)
         ask = await unit.ask(number)
-        if ask is None or ask.expires_at is None or ask.expires_at <= unit.now:
+        if ask is None or ask.case != case.id or "=" in ask.answers:
+            raise NotAllowed("question_over")
+        if ask.expires_at is None or ask.expires_at <= unit.now:
             raise NotAllowed("question_over")
         if ask.person != who.key:
             raise NotAllowed("not_your_question")
@@ -197,32 +222,23 @@ class Desk:
             await unit.set_ask(ask)
             await unit.enqueue(draw_ask(ask, unit.now))
             return Outcome("asks", {"case": ask.case}, case=ask.case, asks=True)
-        return await self._complete(unit, ask, who)
-
-    async def _complete(self, unit: Unit, ask: Ask, who: Person) -> Outcome:
-        """A refused answer leaves the question open, so that a text too long can be sent again, shorter."""
-        case, rules = await self._case(unit, ask.case, who)
-        # Its case is ours now: whoever answered at the same moment has done so.
-        held = await unit.ask(ask.id)
-        if held is None or "=" in held.answers:
-            raise NotAllowed("question_over")
         action = make(ask.action, who, ask.version or None, ask.answers, rules)
-        outcome = await self.do(unit, case, action, rules)
-        await self._over(unit, ask, outcome.key)
-        return outcome
+        return await self.do(unit, case, action, rules, ask=ask)
 
-    async def _over(self, unit: Unit, ask: Ask, how: str) -> None:
+    async def _over(self, unit: Unit, ask: Ask, how: str) -> Work:
+        """Closes the question; returns what shows that."""
         closed = replace(ask, expires_at=unit.now, answers={**ask.answers, "=": how})
         await unit.set_ask(closed)
-        await unit.enqueue(draw_ask(closed, unit.now))
+        return draw_ask(closed, unit.now)
 
     async def _cancelled(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
+        case = await unit.case(pressed.case)
         ask = await unit.ask(_number(pressed.extra))
-        if ask is None or ask.person != who.key:
+        if ask is None or ask.case != case.id or ask.person != who.key:
             raise NotAllowed("not_your_question")
         if "=" in ask.answers:
             raise NotAllowed("question_over")
-        await self._over(unit, ask, "cancelled")
+        await unit.enqueue(await self._over(unit, ask, "cancelled"))
         return Outcome("cancelled", {"case": ask.case}, case=ask.case)
 
     # crossing over
@@ -290,8 +306,8 @@ def _typed_action(verb: str, who: Person, case: Case, text: str) -> a.Action:
     return a.Note(who=who, text=text)
 
 
-async def apply(unit: Unit, decision: Decision) -> None:
-    """Save a decision with all that follows from it, in the caller's transaction."""
+async def apply(unit: Unit, decision: Decision, *more: Work) -> None:
+    """Save a decision with all that follows from it, and `more` work, in the caller's transaction."""
     await unit.save(decision.case, decision.events)
     for group in decision.cancel:
         await unit.cancel(group)
@@ -300,7 +316,7 @@ async def apply(unit: Unit, decision: Decision) -> None:
     prio = Prio.PERSON if f.shown(decision.case) else Prio.TAKEN
     if decision.hasten:
         await unit.hasten(decision.hasten, prio=prio, run_at=unit.now)
-    await unit.enqueue(*decision.work)
+    await unit.enqueue(*decision.work, *more)
 
 
 async def announce(unit: Unit, room: str) -> None:

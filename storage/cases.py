@@ -37,6 +37,7 @@ from desk.rules import Sla
 from storage.codec import CASE, MENTION
 from storage.mentions import new_mention
 from storage.part import Part, RulesOf
+from storage.scoped import BRANDS
 from storage.tables import approvals, case_events, cases, mentions, places, replies, rounds, versions
 
 Item = Round | Version | Approval | Reply
@@ -136,6 +137,26 @@ def _of_table(name: str, table: Table) -> Select[Any]:
     return select(*columns, literal_column(f"'{name}'").label("part"))
 
 
+@cache
+def _of_case(confined: bool) -> tuple[ColumnElement[bool], ...]:
+    its = cases.c.id == bindparam("its_id")
+    return (its, cases.c.brand.in_(BRANDS)) if confined else (its,)
+
+
+@cache
+def _hold(confined: bool) -> Any:
+    return update(cases).where(*_of_case(confined)).values(lock=cases.c.lock + 1).returning(cases)
+
+
+@cache
+def _save(confined: bool) -> Any:
+    same = cases.c.lock == bindparam("its_lock")
+    return update(cases).where(*_of_case(confined), same).returning(cases.c.mention_id)
+
+
+NEW_EVENTS = insert(case_events)
+
+
 def _whole(head: Any, parts: dict[str, list[dict[str, Any]]]) -> Case:
     columns = {name: getattr(head, name) for name in COLUMNS}
     return CASE.validate_python({**head.data, **columns, **parts, "id": head.id, "mention": head.mention})
@@ -183,8 +204,7 @@ class CasePart(Part):
         return new
 
     async def case(self, number: int) -> Case:
-        seen = cases.c.id == number, self.brand_in(cases.c.brand)
-        head = await self.first(update(cases).where(*seen).values(lock=cases.c.lock + 1).returning(cases))
+        head = await self.first(_hold(self.confined), {"its_id": number, **self.confines})
         if head is None:
             raise Gone(f"there is no case {number}", what="case")
         [case] = await load(self.db, [head])
@@ -195,9 +215,8 @@ class CasePart(Part):
     async def save(self, case: Case, events: Sequence[Event]) -> None:
         """Raises StaleVersion when the case was changed by another transaction since `case` was read."""
         self.must_see(case.brand)
-        held = cases.c.id == case.id, cases.c.lock == case.lock, self.brand_in(cases.c.brand)
-        statement = update(cases).where(*held).values(**_head(case)).returning(cases.c.mention_id)
-        mention = await self.value(statement)
+        its = {"its_id": case.id, "its_lock": case.lock, **self.confines}
+        mention = await self.value(_save(self.confined), {**its, **_head(case)})
         if mention is None:
             raise StaleVersion("stale_version", case=case.id)
         before = self._seen.get(case.id) or await self._as_stored(case.id)
@@ -240,7 +259,7 @@ class CasePart(Part):
             for event in events
         ]
         if rows:
-            await self.db.execute(insert(case_events), rows)
+            await self.db.execute(NEW_EVENTS, rows)
 
     async def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
         wanted = select(cases).where(cases.c.id.in_(numbers), self.brand_in(cases.c.brand))

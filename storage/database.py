@@ -55,6 +55,7 @@ POOL_TIMEOUT = 60
 
 CHANNEL = "replydesk_work"
 NOTIFY = text(f"NOTIFY {CHANNEL}")
+CLOCK = select(func.clock_timestamp())
 TOLD_AFTER = 0.005
 """Seconds until the other replicas are told of work: all that comes within them at once, and not before the answer to a
 press is on its way."""
@@ -229,7 +230,7 @@ class Database:
             return self._clock()
         if self.sqlite:
             return datetime.now(UTC)
-        moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        moment: datetime = (await connection.execute(CLOCK)).scalar_one()
         return moment.astimezone(UTC)
 
     async def notify(self, connection: AsyncConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, Row, Table, select
@@ -18,6 +19,24 @@ from desk.rules import Rules
 from desk.scope import Scope
 from storage.scoped import Scoped
 from storage.tables import cases
+
+
+def insert(dialect: str, table: Table) -> Insert:
+    """An INSERT with ON CONFLICT, spelled alike by both dialects."""
+    make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement: Insert = make(table)
+    return statement
+
+
+@cache
+def _put(dialect: str, table: Table, names: frozenset[str]) -> Insert:
+    keys = [column.name for column in table.primary_key]
+    statement = insert(dialect, table)
+    rest = {name: statement.excluded[name] for name in sorted(names) if name not in keys}
+    if rest:
+        return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+    return statement.on_conflict_do_nothing(index_elements=keys)
+
 
 RulesOf = Callable[[str], Rules | None]
 """What is agreed for a brand, None where the configuration no longer has it."""
@@ -47,14 +66,16 @@ class Part(Scoped):
         if await self.value(select(cases.c.id).where(cases.c.id == case, self.brand_in(cases.c.brand))) is None:
             raise Gone(f"there is no case {case}", what="case")
 
-    async def rows(self, statement: Executable, values: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+    async def rows(
+        self, statement: Executable, values: dict[str, Any] | list[dict[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
         return (await self.db.execute(statement, values)).all()
 
-    async def first(self, statement: Executable) -> Row[Any] | None:
-        return (await self.db.execute(statement)).first()
+    async def first(self, statement: Executable, values: dict[str, Any] | None = None) -> Row[Any] | None:
+        return (await self.db.execute(statement, values)).first()
 
-    async def value(self, statement: Executable) -> Any:
-        return (await self.db.execute(statement)).scalar()
+    async def value(self, statement: Executable, values: dict[str, Any] | None = None) -> Any:
+        return (await self.db.execute(statement, values)).scalar()
 
     async def change(self, statement: Executable, values: dict[str, Any] | None = None) -> int:
         """Rows touched."""
@@ -63,17 +84,12 @@ class Part(Scoped):
         return result.rowcount
 
     def insert(self, table: Table) -> Insert:
-        """An INSERT with ON CONFLICT, spelled alike by both dialects."""
-        make: Any = postgresql.insert if self.db.dialect.name == "postgresql" else sqlite.insert
-        statement: Insert = make(table)
-        return statement
+        return insert(self.dialect, table)
+
+    @property
+    def dialect(self) -> str:
+        return self.db.dialect.name
 
     async def put(self, table: Table, **values: Any) -> None:
         """Insert, or overwrite the row with the same primary key."""
-        keys = [column.name for column in table.primary_key]
-        rest = {name: value for name, value in values.items() if name not in keys}
-        statement = self.insert(table).values(values)
-        if rest:
-            await self.db.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
-        else:
-            await self.db.execute(statement.on_conflict_do_nothing(index_elements=keys))
+        await self.db.execute(_put(self.dialect, table, frozenset(values)), values)

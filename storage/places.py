@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, literal_column, select, update
 
 from desk.people import Side
 from desk.ports import Ask, Heard, Place, Post, Saying
 from storage.codec import HEARD
 from storage.part import Part
+from storage.scoped import case_within
 from storage.tables import asks, places, posts, sayings
 
 
@@ -123,14 +125,32 @@ class SayingPart(Part):
         await self.db.execute(update(sayings).where(*kept).values(values))
 
 
+@cache
+def _its_ask(confined: bool) -> tuple[ColumnElement[bool], ...]:
+    return (asks.c.id == bindparam("its_id"), *case_within(asks.c.case_id, confined))
+
+
+@cache
+def _ask(confined: bool) -> Any:
+    return select(asks).where(*_its_ask(confined))
+
+
+@cache
+def _set_ask(confined: bool) -> Any:
+    return update(asks).where(*_its_ask(confined))
+
+
+NEW_ASK = insert(asks).returning(asks.c.id)
+
+
 class AskPart(Part):
     async def add_ask(self, ask: Ask) -> Ask:
         await self.must_hold(ask.case)
-        number = await self.value(insert(asks).values(_of_ask(ask)).returning(asks.c.id))
+        number = await self.value(NEW_ASK, _of_ask(ask))
         return replace(ask, id=number)
 
     async def ask(self, id: int) -> Ask | None:
-        return _to_ask(await self.first(select(asks).where(asks.c.id == id, self.case_in(asks.c.case_id))))
+        return _to_ask(await self.first(_ask(self.confined), {"its_id": id, **self.confines}))
 
     async def ask_of(self, room: str, thread: str, person: str) -> Ask | None:
         here = asks.c.room == room, asks.c.thread == thread, asks.c.person == person, self.case_in(asks.c.case_id)
@@ -139,8 +159,7 @@ class AskPart(Part):
 
     async def set_ask(self, ask: Ask) -> None:
         await self.must_hold(ask.case)
-        kept = asks.c.id == ask.id, self.case_in(asks.c.case_id)
-        await self.db.execute(update(asks).where(*kept).values(_of_ask(ask)))
+        await self.db.execute(_set_ask(self.confined), {"its_id": ask.id, **self.confines, **_of_ask(ask)})
 
     async def drop_ask(self, id: int) -> None:
         await self.db.execute(delete(asks).where(asks.c.id == id, self.case_in(asks.c.case_id)))

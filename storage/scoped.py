@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import BindParameter, ColumnElement, bindparam, select, true
 
 from desk.scope import Scope
 from storage.tables import cases
+
+BRANDS: BindParameter[Any] = bindparam("its_brands", expanding=True)
+"""The brands of a scope, in statements that are built once."""
+
+
+def case_within(column: ColumnElement[Any], confined: bool) -> tuple[ColumnElement[bool], ...]:
+    """The condition of `Scoped.case_in` for a statement built once, to be given `Scoped.confines`."""
+    return (column.in_(select(cases.c.id).where(cases.c.brand.in_(BRANDS))),) if confined else ()
 
 
 class Unscoped(RuntimeError):
@@ -34,6 +42,17 @@ class Scoped:
         if self._scope().brands is None:
             return true()
         return column.in_(select(cases.c.id).where(self.brand_in(cases.c.brand)))
+
+    @property
+    def confined(self) -> bool:
+        """Whether there is data that must not be seen: then a statement built once has BRANDS among its conditions."""
+        return self._scope().brands is not None
+
+    @property
+    def confines(self) -> dict[str, Any]:
+        """The values that such a statement needs."""
+        brands = self._scope().brands
+        return {} if brands is None else {BRANDS.key: sorted(brands)}
 
     def must_see_all(self) -> None:
         """For what touches the data of whoever it may be: the move of a room, for one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from desk.ports import Bulletin, SourceStatus, Stop
 from storage.part import Part
@@ -13,6 +13,8 @@ from storage.tables import bulletins, sources, stops
 
 ALL_STOPS = select(stops).order_by(stops.c.at, stops.c.scope)
 ALL_SOURCES = select(sources).order_by(sources.c.source)
+
+BULLETIN = select(bulletins).where(bulletins.c.room == bindparam("its_room"))
 
 
 def to_stop(row: Any) -> Stop:
@@ -38,7 +40,7 @@ class SwitchPart(Part):
         await self.put(sources, **asdict(status))
 
     async def bulletin(self, room: str) -> Bulletin | None:
-        row = await self.first(select(bulletins).where(bulletins.c.room == room))
+        row = await self.first(BULLETIN, {"its_room": room})
         return None if row is None else Bulletin(row.room, row.message, row.at, tuple(row.cases))
 
     async def set_bulletin(self, bulletin: Bulletin) -> None:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from itertools import groupby
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, literal_column, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from desk.work import Prio, Work
 from storage import pace
 from storage.merging import merged
-from storage.part import Part
+from storage.part import Part, insert
 from storage.tables import READY, asks, dest, once, places, posts, sayings, work, work_history
+from storage.types import Utc
 
 SENDING = "sending"
 
@@ -52,11 +69,30 @@ def _values(item: Work, now: datetime) -> dict[str, Any]:
     }
 
 
+@cache
+def _new(dialect: str, table: Table) -> Insert:
+    """A row, unless it is there already."""
+    return insert(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _new_keyed(dialect: str) -> ReturningInsert[Any]:
+    """Work, unless it is there already or some with its merge key waits; returns the keys of what was put in."""
+    return _new(dialect, work).returning(work.c.merge_key)
+
+
+@cache
+def _new_after(dialect: str) -> ReturningInsert[Any]:
+    """Work whose merge key was held a moment ago. An idem that is known raises: waiting for it would have no end."""
+    fresh = insert(dialect, work).on_conflict_do_nothing(index_elements=["merge_key"], index_where=text(READY))
+    return fresh.returning(work.c.merge_key)
+
+
 class OncePart(Part):
-    async def once(self, idem: str) -> bool:
+    async def once(self, idem: str, outcome: dict[str, Any] | None = None) -> bool:
         """A transaction on PostgreSQL waits here for another one that uses the same id."""
-        statement = self.insert(once).values(idem=idem, at=self.now).on_conflict_do_nothing()
-        return await self.change(statement) == 1
+        values = {"idem": idem, "at": self.now} | ({} if outcome is None else {"outcome": outcome})
+        return await self.change(_new(self.dialect, once), values) == 1
 
     async def remember(self, idem: str, outcome: dict[str, Any]) -> None:
         await self.db.execute(update(once).where(once.c.idem == idem).values(outcome=outcome))
@@ -82,34 +118,38 @@ class OncePart(Part):
 
 class WorkPart(OncePart):
     async def enqueue(self, *works: Work) -> None:
-        for key, some in groupby(works, lambda item: item.merge_key):
-            if key is None:
-                await self._insert(list(some))
-            else:
-                for item in some:
-                    await self._merge(item, key)
-        self.stirred = self.stirred or bool(works)
+        fresh = [item for item in works if item.merge_key is None or item.idem is None or await self._unseen(item)]
+        if fresh:
+            await self._insert(fresh)
+            self.stirred = True
+
+    async def _unseen(self, item: Work) -> bool:
+        """Work merged away leaves no row to hold its idem, so that is kept aside."""
+        return await self.once(f"work:{item.idem}")
 
     async def _insert(self, items: list[Work]) -> None:
-        statement = self.insert(work).on_conflict_do_nothing(index_elements=["idem"])
-        await self.db.execute(statement, [_values(item, self.now) for item in items])
-
-    async def _merge(self, item: Work, key: str) -> None:
-        """Insert, or merge into the row that waits.
-
-        The row that waits may be claimed by another replica between two statements, hence the loop. Work merged
-        away leaves no row to hold its idem, so that is kept aside.
-        """
-        if item.idem is not None and not await self.once(f"work:{item.idem}"):
+        """All in one statement. What that leaves out is known already, or has a row that waits to be merged into."""
+        values, keys = [_values(item, self.now) for item in items], {item.merge_key for item in items} - {None}
+        if not keys:
+            await self.db.execute(_new(self.dialect, work), values)
             return
-        fresh = self.insert(work).values(_values(item, self.now))
-        fresh = fresh.on_conflict_do_nothing(index_elements=["merge_key"], index_where=text(READY))
-        while not await self.change(fresh):
-            waits = select(work).where(work.c.merge_key == key, ready()).with_for_update()
+        made = {row.merge_key for row in await self.rows(_new_keyed(self.dialect), values)}
+        for item in items:
+            if item.merge_key in made:
+                made.remove(item.merge_key)
+            elif item.merge_key is not None:
+                await self._merge(item)
+
+    async def _merge(self, item: Work) -> None:
+        """The row that waits may be claimed by another replica between two statements, hence the loop."""
+        while True:
+            waits = select(work).where(work.c.merge_key == item.merge_key, ready()).with_for_update()
             kept = await self.first(waits)
             if kept is not None:
                 values = merged(kept, item) | {"run_at": self._when(kept, item)}
                 await self.db.execute(update(work).where(work.c.id == kept.id).values(values))
+                return
+            if await self.rows(_new_after(self.dialect), [_values(item, self.now)]):
                 return
 
     def _when(self, kept: Any, item: Work) -> datetime:
@@ -122,17 +162,14 @@ class WorkPart(OncePart):
     async def cancel(self, group: str) -> int:
         """A row whose effect may have happened stays: its outcome must be known before anything else is decided."""
         unsent = work.c.effect_state.is_distinct_from(SENDING)
-        gone = update(work).where(self._of(group), ready(), unsent)
+        gone = update(work).where(_of([group]), ready(), unsent)
         return await self.change(gone.values(state="cancelled", done_at=self.now, last_error="cancelled"))
 
-    def _of(self, *groups: str) -> ColumnElement[bool]:
-        return work.c.group_key.in_(groups) & is_in("ready", "parked") & (work.c.group_key != literal_column("''"))
-
     async def hasten(self, groups: Collection[str], prio: int | None = None, run_at: datetime | None = None) -> int:
-        higher = work.c.prio if prio is None else case((_below(prio), int(prio)), else_=work.c.prio)
-        sooner = work.c.run_at if run_at is None else case((work.c.run_at > run_at, run_at), else_=work.c.run_at)
         self.stirred = True
-        return await self.change(update(work).where(self._of(*groups), ready()).values(prio=higher, run_at=sooner))
+        values = {"its_groups": sorted(groups), "higher": prio, "sooner": run_at}
+        given = {name: value for name, value in values.items() if value is not None}
+        return await self.change(_hasten(prio is not None, run_at is not None), given)
 
     async def spend(self, dest_name: str, tokens: int = 1) -> None:
         await self.db.execute(pace.spend(dest_name, tokens, self.now.timestamp()))
@@ -140,7 +177,7 @@ class WorkPart(OncePart):
     async def unpark(self, group: str, done: bool) -> int:
         values = {"state": "done", "effect_state": "sent"} if done else {"state": "cancelled", "effect_state": None}
         self.stirred = True
-        parked = update(work).where(self._of(group), is_in("parked"))
+        parked = update(work).where(_of([group]), is_in("parked"))
         return await self.change(parked.values(**values, call=None, done_at=self.now))
 
     async def move_room(self, old: str, new: str) -> None:
@@ -180,9 +217,20 @@ class WorkPart(OncePart):
         return {"dest": to, "lane": lane, "merge_key": key, "payload": _renamed(row.payload, old, new)}
 
 
-def _below(prio: int) -> ColumnElement[bool]:
-    """Rows that are to gain by a higher priority; cosmetics hold nobody up and stay last."""
-    return (work.c.prio > int(prio)) & (work.c.prio < int(Prio.COSMETIC))
+def _of(groups: Any) -> ColumnElement[bool]:
+    """Waiting work of these groups, in the words of its index."""
+    return work.c.group_key.in_(groups) & is_in("ready", "parked") & (work.c.group_key != literal_column("''"))
+
+
+@cache
+def _hasten(higher: bool, sooner: bool) -> Update:
+    """Cosmetics hold nobody up and stay last."""
+    prio, run_at = bindparam("higher", type_=Integer()), bindparam("sooner", type_=Utc())
+    below = (work.c.prio > prio) & (work.c.prio < literal_column(str(int(Prio.COSMETIC))))
+    values: dict[str, Any] = {"prio": case((below, prio), else_=work.c.prio)} if higher else {}
+    values |= {"run_at": case((work.c.run_at > run_at, run_at), else_=work.c.run_at)} if sooner else {}
+    waits = _of(bindparam("its_groups", expanding=True)), ready()
+    return update(work).where(*waits).values(values)
 
 
 def insert_dest(part: Part, name: str, gap: float, burst: int, tat: float, quick: float = 0.0) -> Any:
