@@ -179,3 +179,53 @@ async def test_of_two_answers_to_one_question_one_counts(postgres_url: str) -> N
     )
     assert said == ["did_hand_over", "question_over"]
     await store.close()
+
+
+@pytest.mark.integration
+async def test_of_an_answer_and_a_cancel_at_once_one_counts(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    case = await stored_case(store, state=State.IN_WORK, owner="anna")
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    async with store.write(scope=WHOLE) as unit:
+        ask = await unit.add_ask(Ask(0, case.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    cancel = Pressed("1", ANNA, "cancel", case.id, None, OLD, "5", str(ask.id))
+    said = await side_by_side(
+        store, Desk(store, lambda: DIRECTORY), cancel, replace(cancel, idem="2", action="answer", extra=f"{ask.id}.bob")
+    )
+    async with store.write(scope=WHOLE) as unit:
+        handed_over = (await unit.case(case.id)).owner == "bob"
+        closed = await unit.ask(ask.id)
+    assert said == (["did_hand_over", "question_over"] if handed_over else ["cancelled", "question_over"])
+    assert closed is not None
+    assert closed.answers["="] == ("did_hand_over" if handed_over else "cancelled")
+    await store.close()
+
+
+async def test_a_question_is_answered_in_its_own_case_alone(store: SqlStore) -> None:
+    """A forged button names another case, which its presser may see as well."""
+    mine, other = (
+        await stored_case(store, state=State.IN_WORK, owner="anna"),
+        await stored_case(store, external_id="r-2"),
+    )
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    async with store.write(scope=WHOLE) as unit:
+        ask = await unit.add_ask(Ask(0, mine.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    forged = Pressed("1", ANNA, "answer", other.id, None, OLD, "5", f"{ask.id}.bob")
+    desk = Desk(store, lambda: DIRECTORY)
+    assert (await desk.press(forged)).key == "question_over"
+    cancel = replace(forged, idem="2", action="cancel", extra=str(ask.id))
+    assert (await desk.press(cancel)).key == "not_your_question"
+    async with store.read(WHOLE) as reader:
+        assert [(await reader.case(case.id)).owner for case in (mine, other)] == ["anna", ""]
+
+
+@pytest.mark.integration
+async def test_of_one_press_delivered_twice_at_once_one_counts_and_both_are_answered_alike(postgres_url: str) -> None:
+    store = await open_store(postgres_url)
+    case = await stored_case(store)
+    take = Pressed("1", ANNA, "take", case.id, None, OLD, "5")
+    said = await side_by_side(store, Desk(store, lambda: DIRECTORY), take, take)
+    assert said == ["did_take", "did_take"]
+    async with store.read(WHOLE) as reader:
+        assert [event.kind for event in await reader.events(case.id)] == ["taken"]
+    await store.close()

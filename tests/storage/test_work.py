@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from desk.ports import Later
 from desk.work import Prio, Work
@@ -71,6 +72,25 @@ async def test_who_asks_to_be_left_alone_for_longer_is_asked_again_all_the_same(
     await an_engine(timed, Told(Later(LATER + timedelta(minutes=1), "429", count=False))).drain()
     await put(timed, poll)
     assert await rows(timed, "run_at") == [START]
+
+
+async def test_what_comes_together_keeps_its_order_and_merges_where_it_must(store: SqlStore) -> None:
+    """One statement for all of it: a lane's order is that of its rows."""
+
+    def talk(n: int, merge_key: str | None = None, idem: str | None = None) -> Work:
+        return Work("step", {"items": [n]}, lane="case:7", idem=idem, merge_key=merge_key, merge="extend")
+
+    await put(store, talk(0, "card:7"), talk(1, idem="event:1"))
+    await put(store, talk(2), talk(3, "card:7"), talk(4, idem="event:1"), talk(5, "v1"), talk(6), talk(7, "v1"))
+    assert await rows(store, "payload") == [{"items": n} for n in ([0, 3], [1], [2], [5, 7], [6])]
+
+
+async def test_work_whose_idem_alone_is_known_ends_in_an_error_and_not_in_waiting(store: SqlStore) -> None:
+    """No row waits to be merged into, and none can be put in: who forgot an idem too early is to hear of it."""
+    await put(store, Work("step", idem="event:1"))
+    with pytest.raises(IntegrityError):
+        async with asyncio.timeout(5):
+            await put(store, Work("step", idem="event:1", merge_key="card:7"))
 
 
 async def test_extended_work_gathers_items(store: SqlStore) -> None:
