@@ -292,6 +292,10 @@ class Reader(Protocol):
         """Rounds whose clock began, or that were posted or closed, in [since, until)."""
         ...
 
+    async def first_round(self) -> datetime | None:
+        """The earliest moment that `rounds` goes by; None: there is no round."""
+        ...
+
     async def events(self, number: int) -> list[Event]: ...
     async def stored(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], int]:
         """Count of mentions found in [since, until) by (brand, platform, tone)."""

@@ -19,6 +19,9 @@ from storage.scoped import Scoped
 from storage.switches import ALL_SOURCES, ALL_STOPS, to_stop
 from storage.tables import case_events, cases, mentions, pictures, places, rounds, screenshots
 
+MOMENTS = rounds.c.clock_at, rounds.c.posted_at, rounds.c.closed_at
+OF_CASES = rounds.join(cases, cases.c.id == rounds.c.case_id)
+
 
 @dataclass
 class SqlReader(Scoped):
@@ -35,22 +38,21 @@ class SqlReader(Scoped):
         return await open_cases(self.db, self.brand_in(cases.c.brand), self.rules_of)
 
     async def rounds(self, since: datetime, until: datetime) -> list[CaseRow]:
-        within = or_(
-            *(
-                and_(moment >= since, moment < until)
-                for moment in (rounds.c.clock_at, rounds.c.posted_at, rounds.c.closed_at)
-            )
-        )
-        joined = rounds.join(cases, cases.c.id == rounds.c.case_id)
+        within = or_(*(and_(moment >= since, moment < until) for moment in MOMENTS))
         wanted = (
             select(rounds.c.case_id, rounds.c.n, mentions.c.tone, mentions.c.score)
-            .select_from(joined.join(mentions, mentions.c.id == cases.c.mention_id))
+            .select_from(OF_CASES.join(mentions, mentions.c.id == cases.c.mention_id))
             .where(self.brand_in(cases.c.brand), within)
             .order_by(rounds.c.case_id, rounds.c.n)
         )
         rows = (await self.db.execute(wanted)).all()
         whole = await self._by_number({row.case_id for row in rows})
         return [CaseRow(whole[row.case_id], row.n, row.tone, row.score) for row in rows]
+
+    async def first_round(self) -> datetime | None:
+        firsts = select(*(func.min(moment) for moment in MOMENTS)).select_from(OF_CASES)
+        found = (await self.db.execute(firsts.where(self.brand_in(cases.c.brand)))).one()
+        return min((moment for moment in found if moment is not None), default=None)
 
     async def _by_number(self, numbers: set[int]) -> dict[int, Case]:
         found: dict[int, Case] = {}

@@ -227,8 +227,10 @@ def _hasten(higher: bool, sooner: bool) -> Update:
     """Cosmetics hold nobody up and stay last."""
     prio, run_at = bindparam("higher", type_=Integer()), bindparam("sooner", type_=Utc())
     below = (work.c.prio > prio) & (work.c.prio < literal_column(str(int(Prio.COSMETIC))))
-    values: dict[str, Any] = {"prio": case((below, prio), else_=work.c.prio)} if higher else {}
-    values |= {"run_at": case((work.c.run_at > run_at, run_at), else_=work.c.run_at)} if sooner else {}
+    values = {
+        "prio": case((below, prio), else_=work.c.prio) if higher else work.c.prio,
+        "run_at": case((work.c.run_at > run_at, run_at), else_=work.c.run_at) if sooner else work.c.run_at,
+    }
     waits = _of(bindparam("its_groups", expanding=True)), ready()
     return update(work).where(*waits).values(values)
 

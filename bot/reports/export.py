@@ -62,7 +62,7 @@ async def rows(
     Values are str, int, float, bool or None, times RFC 3339 in UTC. `now` decides what is overdue.
     """
     seen: set[tuple[int, int]] = set()
-    begin = since
+    begin = max(since, await reader.first_round() or until)
     while begin < until:
         end = min(begin + WINDOW, until)
         for row in await reader.rounds(begin, end):

@@ -104,6 +104,20 @@ async def test_rounds_are_those_begun_posted_or_closed_within(store: SqlStore) -
         assert await reader.rounds(START, START + day) == []
 
 
+async def test_the_first_round_is_the_scopes_own(store: SqlStore) -> None:
+    """From there an export reads month by month, and not from the year 2000."""
+    async with store.read(WHOLE) as reader:
+        assert await reader.first_round() is None
+    await stored_case(store, external_id="ours", clock_at=START)
+    await stored_case(store, external_id="theirs", brand="other", clock_at=START - timedelta(days=900))
+    async with store.read(Scope.of(["acme-coffee"])) as reader:
+        assert await reader.first_round() == START
+    async with store.write(scope=WHOLE) as unit:
+        await unit.save((await unit.case(1)).in_round(posted_at=START - timedelta(days=1)), [])
+    async with store.read(Scope.of(["acme-coffee"])) as reader:
+        assert await reader.first_round() == START - timedelta(days=1)
+
+
 async def test_many_mentions_are_found_together(store: SqlStore) -> None:
     known = [a_mention(f"r{n}") for n in range(3)]
     async with store.write(scope=WHOLE) as unit:
