@@ -396,7 +396,8 @@ def _read_token(token: str) -> tuple[float, int]:
 
 def _timestamp(at: float) -> dict[str, Any]:
     """Google Play writes seconds as a string and the rest as a number."""
-    return {"seconds": str(int(at)), "nanos": round((at - int(at)) * 1_000_000) * 1000}
+    seconds, micros = divmod(round(at * 1_000_000), 1_000_000)
+    return {"seconds": str(seconds), "nanos": micros * 1000}
 
 
 def _resource(review: Review, params: Params) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, make_url
 
 from storage.database import Database
@@ -21,6 +22,12 @@ from storage.migrations import migrate
 from storage.store import SqlStore, open_store
 from tests.economy import freeze, share
 from tests.recycling import Databases, run_sql
+
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
+"""Neither a pause of the machine nor the day's luck decides: more and other examples are the profile fuzz's."""
 
 TEMPLATE = "desk_template"
 _numbers = itertools.count(1)

@@ -18,7 +18,7 @@ from sandbox.slack.talk import Talk
 
 CONNECT = "apps.connections.open"
 HTML = "<!doctype html><title>Slack</title><h1>Server Error</h1><p>Something went wrong on our end."
-FAULTS = {"status", "retry_after", "error", "drop_after", "drop_before", "html", "delay"}
+FAULTS = {"status", "retry_after", "error", "drop_after", "drop_before", "html", "delay", "hold"}
 
 Fault = tuple[Any, ...]
 
@@ -61,6 +61,8 @@ class Door:
         fault = self._faults[method].popleft() if self._faults[method] else ("none",)
         if fault[0] == "delay":
             await asyncio.sleep(fault[1])
+        elif fault[0] == "hold":
+            await fault[1].wait()
         elif fault[0] not in ("none", "drop_after"):
             return self._broken(request, method, params, token, fault)
         response = self._answer(method, params, token)

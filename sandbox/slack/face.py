@@ -69,7 +69,7 @@ class Slack(People):
 
     def fail(self, method: str, *faults: Fault) -> None:
         """Queues faults for the next calls of `method`: ("status", 500), ("retry_after", seconds),
-        ("error", code), ("drop_after",), ("drop_before",), ("html",), ("delay", seconds).
+        ("error", code), ("drop_after",), ("drop_before",), ("html",), ("delay", seconds), ("hold", asyncio.Event).
         Raises ValueError for another kind."""
         self.door.fail(method, *faults)
 

@@ -58,7 +58,8 @@ class Telegram(People):
         """Queues faults for the next calls of a method, one a call.
 
         ("status", 500), ("retry_after", seconds), ("error", description), ("error", code, description),
-        ("drop_before",), ("drop_after",), ("html",), ("delay", seconds). Raises ValueError for others.
+        ("drop_before",), ("drop_after",), ("html",), ("delay", seconds), ("hold", asyncio.Event): until it is set.
+        Raises ValueError for others.
         """
         if self._api.name_of(method) is None:
             raise ValueError(f"no method {method}")

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.telegram.errors import ApiError, too_many
 
 Fault = tuple[Any, ...]
-KINDS = {"status", "retry_after", "error", "drop_after", "drop_before", "html", "delay"}
+KINDS = {"status", "retry_after", "error", "drop_after", "drop_before", "html", "delay", "hold"}
 
 
 class Dropped(Exception):
@@ -40,6 +40,9 @@ class Faults:
             kind, *details = queue.popleft()
             if kind == "delay":
                 await asyncio.sleep(details[0])
+                return False
+            if kind == "hold":
+                await details[0].wait()
                 return False
             if kind == "drop_after":
                 return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config import Config, ConfigFaults, load, parse_duration, show_duration, terms
@@ -421,21 +421,18 @@ def test_secrets_are_in_no_traceback(tmp_path):
 # durations
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3650 * 24 * 3600))
 def test_a_duration_is_written_as_it_is_read(seconds):
     length = timedelta(seconds=seconds)
     assert parse_duration(show_duration(length)) == length
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3650), st.sampled_from("smhd"))
 def test_the_shortest_way_to_write_a_duration_is_shown(number, unit):
     text = f"{number}{unit}"
     assert len(show_duration(parse_duration(text))) <= len(text)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=8))
 def test_anything_else_is_no_duration(text):
     if re.fullmatch("[0-9]{1,9}[smhd]", text):

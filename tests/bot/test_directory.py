@@ -210,7 +210,7 @@ async def test_a_file_that_could_not_be_taken_over_is_tried_again_and_the_desk_g
     watching = asyncio.create_task(run._watch_file(app, tmp_path / "config.toml", reload))
     reload.set()
     waiting = asyncio.create_task(taken.wait())
-    await asyncio.wait([watching, waiting], timeout=2, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([watching, waiting], timeout=60, return_when=asyncio.FIRST_COMPLETED)
     assert taken.is_set()
     assert not watching.done()
     watching.cancel()

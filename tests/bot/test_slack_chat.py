@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -18,7 +19,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import config
 from bot.check.slack import SCOPES
-from bot.slack import Client, SlackChat, web_client
+from bot.slack import FRESH, Client, SlackChat, web_client
 from desk.errors import BadAnswer, Broken, DeskError, Gone, Refused, Retry, Unsure
 from desk.hearing import VERBS
 from desk.ports import Chat, Sent
@@ -75,7 +76,7 @@ async def url(slack: Slack) -> AsyncIterator[str]:
 
 @pytest.fixture
 def chat(url: str) -> SlackChat:
-    client = calling(f"{url}/slack/api/", 2)
+    client = calling(f"{url}/slack/api/")
     return SlackChat({"main": client}, lambda: NOW)
 
 
@@ -188,7 +189,7 @@ FAULTS: list[tuple[tuple[Any, ...], type[DeskError]]] = [
 async def test_refusal_says_what_to_do_next(
     url: str, slack: Slack, fault: tuple[Any, ...], error: type[DeskError]
 ) -> None:
-    client = calling(f"{url}/slack/api/", 0.5)  # type: ignore[arg-type]
+    client = calling(f"{url}/slack/api/", 0.5 if fault[0] == "delay" else 15)
     slack.fail("chat.postMessage", fault)
     with pytest.raises(error) as raised:
         await SlackChat({"main": client}, lambda: NOW).send(ROOM, "", drawing(), "draw-1")
@@ -345,11 +346,21 @@ def stale(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         given.append(ticket(app))
         if len(given) == 1:
             slack.sockets._tickets.clear()
+        else:
+            # This one is good; if it takes too long all the same, the next has the time it needs.
+            monkeypatch.setattr("bot.slack.FRESH", FRESH)
         return given[-1]
 
     monkeypatch.setattr(slack.sockets, "ticket", dead_once)
-    monkeypatch.setattr("bot.slack.FRESH", 0.2)
+    monkeypatch.setattr("bot.slack.FRESH", 0.5)
     return given
+
+
+async def connected(world: World) -> None:
+    """Slack may see a connection a moment before the desk does, or one that the desk has given up."""
+    async with asyncio.timeout(60):
+        while await world.doors.check():  # noqa: ASYNC110 - the check tells of nothing by itself
+            await asyncio.sleep(0.01)
 
 
 async def test_an_address_of_a_socket_that_went_stale_is_asked_for_anew(
@@ -359,8 +370,8 @@ async def test_an_address_of_a_socket_that_went_stale_is_asked_for_anew(
         monkeypatch.setenv(name, value)
     given = stale(slack, monkeypatch)
     async with world_of(slack, sqlite_url, tmp_path) as world:
-        assert len(given) == 2
-        assert await world.doors.check() == ""
+        await connected(world)
+        assert len(given) > 1
 
 
 async def test_a_socket_that_was_lost_comes_back_though_the_first_new_address_is_dead(
@@ -372,9 +383,9 @@ async def test_a_socket_that_was_lost_comes_back_though_the_first_new_address_is
         given = stale(slack, monkeypatch)
         links = slack.sockets.links[slack.world.teams[TEAM].app.id]
         slack.disconnect(TEAM)
-        await until(lambda: len(given) == 2 and links)
+        await until(lambda: len(given) > 1 and links)
+        await connected(world)
         assert (await slack.command(TEAM, ANNA, STAFF, "/desk", "open"))["acked"]
-        assert await world.doors.check() == ""
 
 
 # coming in over HTTP

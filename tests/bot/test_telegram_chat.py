@@ -15,13 +15,25 @@ from aiogram.methods import SendMessage
 from aiogram.methods.base import Response
 from aiogram.types import CallbackQuery, Message
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
-from bot.telegram import TIMEOUT, Pulse, TelegramChat, chat_id, make_bot, poll, set_commands, set_webhook, webhook
+from bot.telegram import (
+    POLL_SECONDS,
+    TIMEOUT,
+    Pulse,
+    TelegramChat,
+    chat_id,
+    make_bot,
+    poll,
+    set_commands,
+    set_webhook,
+    webhook,
+)
 from desk.errors import BadAnswer, Broken, DeskError, Gone, Moved, Refused, Retry, Unsure
 from desk.ports import Chat
 from desk.view import Button, Drawing, Line, Quote, Say
 from handlers.telegram import COMMANDS
+from tests.faults.odd import deaf_port
 from tests.sandbox.telegram_bench import ANNA, BORIS, PLAIN, STAFF, TOKEN, Bench, bench
 
 ROOM = f"telegram:{STAFF}"
@@ -297,12 +309,13 @@ async def test_a_group_that_became_a_supergroup_has_moved(desk: Bench, chat: Cha
 
 
 async def test_a_server_that_cannot_be_reached_got_nothing():
-    bot = make_bot(TOKEN, f"http://127.0.0.1:{unused_port()}")
-    try:
-        with pytest.raises(Retry, match="cannot be reached"):
-            await TelegramChat(bot).send(ROOM, "", drawing("card"), "k")
-    finally:
-        await (await bot.session.create_session()).close()
+    with deaf_port() as port:
+        bot = make_bot(TOKEN, f"http://127.0.0.1:{port}")
+        try:
+            with pytest.raises(Retry, match="cannot be reached"):
+                await TelegramChat(bot).send(ROOM, "", drawing("card"), "k")
+        finally:
+            await (await bot.session.create_session()).close()
 
 
 async def test_an_answer_the_library_cannot_read_still_tells_what_was_sent(desk: Bench):
@@ -405,8 +418,12 @@ class Kept:
         self.seen.append(query.data or "")
 
 
+AT_ONCE = POLL_SECONDS / 2
+"""Seconds: sooner than a question for updates that stays without an answer is over."""
+
+
 async def until(true: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for happens in the sandbox
             await asyncio.sleep(0.005)
 
@@ -423,7 +440,7 @@ async def test_polling_confirms_only_what_was_handled_and_stops_at_once(desk: Be
     await until(lambda: not desk.telegram.pending())
     assert kept.seen == ["one", "two"]
     stop.set()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(AT_ONCE):
         await polling
 
 
@@ -434,7 +451,7 @@ async def test_what_was_being_handled_when_the_desk_stopped_comes_again(desk: Be
     polling = asyncio.create_task(poll(kept.dispatcher, desk.bot, stop))
     await until(lambda: any(call.method == "getUpdates" for call in desk.telegram.calls))
     stop.set()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(AT_ONCE):
         await polling
     assert [update["message"]["text"] for update in desk.telegram.pending()] == ["one"]
     again, stop = Kept(), asyncio.Event()

@@ -45,13 +45,13 @@ async def demo(speed: float, zone: str = "") -> AsyncIterator[str]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        ended = await asyncio.wait_for(process.communicate(), 25)
+        ended = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, ended
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while line := (await process.stdout.readline()).decode():
             if found := re.search(r"http://127\.0\.0\.1:\d+", line):
                 return found[0]

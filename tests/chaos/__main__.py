@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import fcntl
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -27,7 +28,9 @@ from tests.chaos.story import Story
 STORES = {"sqlite": 1, "postgres": 3}
 """Desks at a time."""
 
-GUARD = Path(tempfile.gettempdir()) / "replydesk-chaos-pg.guard"
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "chaos")[:8]
+GUARD = Path(tempfile.gettempdir()) / f"replydesk-pg-{RUN}.guard"
+"""The same as that of tests/conftest.py, whose servers start at the same time."""
 
 
 @dataclass(frozen=True)

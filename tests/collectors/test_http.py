@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from collectors import http
 from collectors.bodies import LARGEST
 from collectors.http import Ask, Door, client, in_time
-from collectors.records import readable
+from collectors.records import log, readable
 from collectors.waits import wait_seconds
 from desk.errors import BadAnswer, DeskError, Refused, Retry, Unsure
-from tests.collectors.wire import NOW, Wire, answers, now
+from tests.collectors.wire import NOW, Wire, answers, now, silent_port
 
 Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -68,6 +68,9 @@ async def server(respond: Respond) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{port}/x"
     finally:
+        # With one who hung up at once the talk may not have begun: a server closed before that leaves it open for good.
+        for _ in range(5):
+            await asyncio.sleep(0)
         running.close()
         for task in talks:
             task.cancel()
@@ -113,12 +116,11 @@ async def test_a_real_connection_that_breaks_after_sending(
 @pytest.mark.integration
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_real_refused_connection_changed_nothing(method: str) -> None:
-    async with server(drops) as url:
-        pass
-    async with client() as shared:
-        door = Door(shared, "Site", now)
-        with pytest.raises(Retry) as caught:
-            await (door.read if method == "GET" else door.write)(Ask(method, url))
+    with silent_port() as port:
+        async with client() as shared:
+            door, ask = Door(shared, "Site", now), Ask(method, f"http://127.0.0.1:{port}/x")
+            with pytest.raises(Retry) as caught:
+                await (door.read if method == "GET" else door.write)(ask)
     assert "ConnectError" in str(caught.value)
 
 
@@ -270,6 +272,6 @@ def test_the_log_tells_once_what_an_unreadable_record_is_made_of_and_nothing_it_
     for _ in range(2):
         readable([raw], Record, "Site of the log")
 
-    (line,) = [record.getMessage() for record in caplog.records]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == log.name]
     assert line.endswith("it holds {id: str, stars: str, author: {name: str, phone: NoneType}, photos: list}")
     assert "Дина" not in line

@@ -260,6 +260,6 @@ SETTINGS = {name: settings_of(name) for name in sorted(WITH)}
 
 @given(st.one_of(st.text(), st.sampled_from(ODD), forged()))
 def test_whatever_is_typed_is_an_id_or_none(url: str) -> None:
-    for name, settings in SETTINGS.items():
-        number = PLATFORMS[name].item(settings, url)
+    for name, known in SETTINGS.items():
+        number = PLATFORMS[name].item(known, url)
         assert number is None or (number.isascii() and number.isprintable() and 0 < len(number) < 2 * LONGEST)

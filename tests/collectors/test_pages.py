@@ -42,7 +42,7 @@ class Site:
         return {mention.key.external_id for mention in batch.mentions}, batch.cursor
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 60 * 47), min_size=1, max_size=40), st.integers(1, 7), st.integers(1, 4))
 async def test_polls_that_end_early_miss_nothing(minutes: list[int], size: int, most: int) -> None:
     site = Site(size)
@@ -55,7 +55,7 @@ async def test_polls_that_end_early_miss_nothing(minutes: list[int], size: int, 
     assert found == {str(n) for n in range(len(minutes))}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 300), max_size=6), min_size=1, max_size=6))
 async def test_what_comes_between_two_polls_is_found(waves: list[list[int]]) -> None:
     site, found, cursor, number = Site(), set[str](), None, 0

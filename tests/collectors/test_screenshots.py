@@ -27,6 +27,14 @@ SVG = "<svg xmlns='http://www.w3.org/2000/svg' width='900' height='900'>"
 RED = f"{SVG}<rect width='900' height='900' fill='red'/></svg>"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser among other tests takes ten seconds to start: how long a desk would wait for it is not judged here."""
+    for limit in ("STARTS", "LOADS", "DRAWS"):
+        monkeypatch.setattr(screenshots, limit, 60_000)
+    monkeypatch.setattr(screenshots, "WHOLE", 100.0)
+
+
 def css(text: str) -> httpx.Response:
     return httpx.Response(200, stream=httpx.ByteStream(text.encode()), headers={"content-type": "text/css"})
 
@@ -111,7 +119,7 @@ async def test_whatever_a_page_does_it_is_itself_in_the_picture(script: str, cap
 @needs_browser
 async def test_a_script_that_never_ends_does_not_hold_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screenshots, "WHOLE", 3.0)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         with pytest.raises(Retry, match="no picture within"):
             await taken(Site({PAGE: html("<script>setTimeout(() => { for (;;); }, 100)</script>")}))
 

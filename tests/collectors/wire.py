@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -43,6 +45,14 @@ def takes_effect_then(error: Callable[[str], Exception]) -> Fault:
 
 def anything(_request: httpx.Request) -> bool:
     return True
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port at which nobody listens, and which is held: one that was let go may be another's a moment later."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @dataclass

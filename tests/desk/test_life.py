@@ -540,9 +540,6 @@ _NO_SHRINKING = (Phase.explicit, Phase.generate)
 FULL = settings(
     max_examples=100,
     stateful_step_count=40,
-    derandomize=True,
-    database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from desk import actions as a
@@ -119,7 +119,6 @@ STOPS = st.lists(st.floats(0, 30 * 60), min_size=1, max_size=12)
 
 
 @given(moments=STOPS)
-@settings(derandomize=True, database=None, deadline=None)
 def test_whenever_the_desk_runs_each_mark_is_announced_once_and_never_downwards(moments: list[float]) -> None:
     """The desk is up at these moments only, in any order: a clock that jumps back and forth is one of them."""
     case, told = new_case(), []

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-BETWEEN = 0.02
-"""Seconds between two bytes of a slow drip: no pause is ever as long as a time-out."""
+BETWEEN, APART = 0.02, 1.0
+"""Seconds between two bytes of a slow drip, of real ones and of the loop's: no pause is ever as long as a time-out."""
+
+LONG = 25.0
+"""Seconds: more than any call may take."""
+
+
+class Ahead:
+    """A loop's clock that can be put forward."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.real, self.by = loop.time, 0.0
+        loop.time = self  # type: ignore[method-assign]
+
+    def __call__(self) -> float:
+        return self.real() + self.by
+
+
+def passes(seconds: float) -> None:
+    """So much time, by the clock of the loop, is over at once.
+
+    The time-outs may be those of a desk, then: no test waits for one, and a machine that stands still for a moment
+    reaches none before the request has come.
+    """
+    loop = asyncio.get_running_loop()
+    clock = loop.time if isinstance(loop.time, Ahead) else Ahead(loop)
+    clock.by += seconds
 
 
 @dataclass
@@ -44,6 +70,16 @@ async def odd(answer: Answer) -> AsyncIterator[Odd]:
         await runner.cleanup()
 
 
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port of this machine that refuses connections, as nobody listens there, and that nobody else is given. Whoever
+    holds it may."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 def says(body: str | bytes, status: int = 200, kind: str = "application/json", **headers: str) -> Answer:
     named = {"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -64,8 +100,22 @@ async def drips(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def trickles(request: web.Request) -> web.StreamResponse:
+    """As `drips`, with a second of the loop's between two bytes."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.001)  # for the byte to be read
+            passes(APART)
+    return response
+
+
 async def hangs(request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(30)
+    """Nothing comes until whoever asks has waited for long enough, by the clock of the loop."""
+    passes(LONG)
+    await asyncio.sleep(3600)
     return web.Response()
 
 

@@ -58,7 +58,7 @@ class Rooms:
         telegram = TelegramChat(self.telegram.bot, self.clock)
         self.chats: dict[str, Chat] = {
             "telegram": telegram,
-            "slack": SlackChat({"main": calling(url, 2)}, self.clock),
+            "slack": SlackChat({"main": calling(url)}, self.clock),
         }
         answering = Answering(self.store, lambda: self.directory, self.chat)
         shows = Shows(lambda: self.directory, self.chat, lambda room, reason: self.alarms.add((room, reason)))

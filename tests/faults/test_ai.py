@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
+from bot.ai import ANSWER
 from bot.directory import Knowledge
 from bot.drafter import OpenAiDrafter
-from bot.judge import build_judge
+from bot.judge import QUICKLY, build_judge
 from desk import actions as a
 from desk.errors import BadAnswer, DeskError, Retry
 from desk.ports import Verdict
@@ -24,7 +25,7 @@ from storage.tables import work
 from tests.bot.ai_server import Answer, fails, raw, talking
 from tests.bot.test_ai import ASKED
 from tests.desk.world import ANNA, RULES, Story, mention
-from tests.faults.odd import cut_off, drips, hangs, resets, says
+from tests.faults.odd import cut_off, hangs, resets, says, trickles
 from tests.storage.helpers import WHOLE, Clock, an_engine, put
 
 TO_CHECK = Verdict("to_check", None, "none")
@@ -64,15 +65,15 @@ async def test_an_answer_that_is_none_says_what_to_do_next(store: SqlStore, name
     answer, kind, reason = LOST[name]
     async with talking(store, answer) as (server, spoken):
         with pytest.raises(kind) as caught:
-            await server.ask("draft", ASKED, 1)
+            await server.ask("draft", ASKED)
     assert caught.value.reason == reason
     assert len(spoken.asked) == 1
 
 
 async def test_an_answer_that_drips_is_given_up_in_time(store: SqlStore) -> None:
-    async with talking(store, drips) as (server, _), asyncio.timeout(10):
+    async with talking(store, trickles) as (server, _), asyncio.timeout(2 * ANSWER):
         with pytest.raises(Retry, match="ai_away"):
-            await server.ask("draft", ASKED, 0.05)
+            await server.ask("draft", ASKED)
 
 
 JUDGED: dict[str, Answer] = {
@@ -81,16 +82,13 @@ JUDGED: dict[str, Answer] = {
     "reset": resets,
     "answer cut off": cut_off,
     "time-out": hangs,
-    "slow drip": drips,
+    "slow drip": trickles,
 }
 
 
 @pytest.mark.parametrize("name", JUDGED)
-async def test_whatever_the_server_does_a_person_checks_the_mention(
-    store: SqlStore, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.judge.QUICKLY", 0.1)
-    async with talking(store, JUDGED[name]) as (server, spoken):
+async def test_whatever_the_server_does_a_person_checks_the_mention(store: SqlStore, name: str) -> None:
+    async with talking(store, JUDGED[name]) as (server, spoken), asyncio.timeout(2 * QUICKLY):
         assert await build_judge(server).judge(mention(rating=None), RULES) == TO_CHECK
     assert len(spoken.asked) == 1
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import typer
-from aiohttp.test_utils import unused_port
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -38,6 +37,7 @@ from storage.store import SqlStore, open_store
 from tests.bot import sample
 from tests.bot.test_http import REVIEW, client, deps, push
 from tests.conftest import full as shown
+from tests.faults.odd import deaf_port
 from tests.storage.helpers import START, Clock, Told, World, an_engine, put, rows, until
 
 Fault = Callable[[SqlStore], AbstractAsyncContextManager[None]]
@@ -199,7 +199,7 @@ async def test_what_people_write_waits_unconfirmed_until_it_can_be_stored(
         update = asyncio.create_task(Persist(setup, pause=0.003)(takes, heard(HEAVY[:9000]), {}))  # type: ignore[arg-type]
         await asyncio.sleep(0.1)
         assert not update.done(), "neither confirmed nor given up"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await update
     assert await rows(store, "kind") == ["heard"]
 
@@ -219,13 +219,17 @@ async def test_a_database_that_is_away_is_logged_once(
 ) -> None:
     monkeypatch.setattr("storage.engine.POLL", 0.02)
     engine = Engine(store, {"step": Told()}, {})
+
+    def said() -> int:
+        return sum("nothing could be claimed" in record.getMessage() for record in caplog.records)
+
     async with FAULTS["database locked"](store):
         running = asyncio.create_task(engine.run())
-        await asyncio.sleep(0.15)
+        await until(said, 60)
+        await asyncio.sleep(0.15)  # for some more tries
     await engine.stop()
     await running
-    said = [record for record in caplog.records if "nothing could be claimed" in record.getMessage()]
-    assert len(said) == 1
+    assert said() == 1
 
 
 @pytest.mark.parametrize("fault", ["read-only file", "database locked"])
@@ -297,18 +301,18 @@ def said_at_the_end(work: Coroutine[Any, Any, Any], capsys: Capture) -> str:
 
 @dataclass
 class Way:
-    """A TCP connection to a PostgreSQL, its address being `url`. `lose`: the answer to what contains this is lost."""
+    """A TCP connection to a PostgreSQL, its address being `url`. `lose`: the answer to what contains this is lost.
+    `port`: nobody else's either while it is shut."""
 
     server: URL
+    port: int
     url: str = ""
     lose: bytes = b""
-    port: int = 0
     _listening: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def open(self) -> None:
         self._listening = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
-        self.port = self._listening.sockets[0].getsockname()[1]
         self.url = shown(self.server.set(host="127.0.0.1", port=self.port, query={}))
 
     async def shut(self) -> None:
@@ -349,10 +353,11 @@ class Way:
 
 @pytest.fixture
 async def way(postgres_url: str) -> AsyncIterator[Way]:
-    made = Way(make_url(postgres_url))
-    await made.open()
-    yield made
-    await made.shut()
+    with deaf_port() as port:
+        made = Way(make_url(postgres_url), port)
+        await made.open()
+        yield made
+        await made.shut()
 
 
 @pytest.mark.integration
@@ -469,7 +474,8 @@ async def test_a_postgres_that_turns_the_desk_away_ends_no_engine(name: str, cap
 def test_a_desk_that_is_turned_away_when_it_starts_ends_with_one_line(name: str, capsys: Capture) -> None:
     async def begin() -> None:
         async with turning_away(*SAYS.get(name, (b"", b""))) as url:
-            await open_store(url if name in SAYS else f"postgresql+asyncpg://desk:hunter2@127.0.0.1:{unused_port()}/x")
+            with deaf_port() as port:
+                await open_store(url if name in SAYS else f"postgresql+asyncpg://desk:hunter2@127.0.0.1:{port}/x")
 
     line = said_at_the_end(begin(), capsys)
     assert "does not answer as it should" in line or "Connect" in line

@@ -19,26 +19,24 @@ from desk.ports import Chat
 from sandbox.slack import Slack
 from sandbox.telegram import Telegram
 from tests.bot.test_slack_chat import NOW, calling, drawing
-from tests.faults.odd import Answer, Odd, cut_off, drips, hangs, odd, resets, says
+from tests.faults.odd import LONG, Answer, Odd, cut_off, hangs, odd, resets, says, trickles
 from tests.faults.rooms import CHANNELS, GROUP, SMALL, rooms
 from tests.handlers.slack_world import CLIENT, TEAM
 from tests.sandbox.telegram_bench import STAFF, TOKEN
 from tests.storage.helpers import until
 
 ROOMS = {"telegram": GROUP, "slack": CHANNELS["client"]}
-SHORT = 0.06
-"""Seconds for a call that is to be given up; a desk gives fifteen."""
+IN_TIME = 3 * LONG
+"""Seconds by the clock of the loop for two calls, each of which is given up after fifteen."""
 
 
 @asynccontextmanager
 async def talking(messenger: str, answer: Answer) -> AsyncIterator[tuple[Chat, Odd]]:
-    seconds = SHORT if answer in (drips, hangs) else 2.0
     async with odd(answer) as server:
         if messenger == "slack":
-            yield SlackChat({"main": calling(f"{server.url}/api/", seconds)}, lambda: NOW), server
+            yield SlackChat({"main": calling(f"{server.url}/api/")}, lambda: NOW), server
             return
         bot = make_bot(TOKEN, server.url)
-        bot.session.timeout = seconds
         yield TelegramChat(bot, lambda: NOW), server
         await bot.session.close()
 
@@ -57,7 +55,7 @@ OTHER_LETTERS = says("<html>Войдите".encode("cp1251"), kind="text/html")
 NO_REASON = says('{"ok": false, "error_code": 502}', 502)
 
 TELEGRAM: dict[str, Row] = {
-    "slow drip": Row(drips, Unsure, Retry),
+    "slow drip": Row(trickles, Unsure, Retry),
     "time-out": Row(hangs, Unsure, Retry),
     "reset": Row(resets, Unsure, Retry),
     "answer cut off": Row(cut_off, Unsure, Retry),
@@ -77,7 +75,7 @@ TELEGRAM: dict[str, Row] = {
     "a reason of another type": Row(says('{"ok": false, "description": 7}', 400), Unsure, BadAnswer),
 }
 SLACK: dict[str, Row] = {
-    "slow drip": Row(drips, Unsure, Unsure),
+    "slow drip": Row(trickles, Unsure, Unsure),
     "time-out": Row(hangs, Unsure, Unsure),
     "reset": Row(resets, Unsure, Unsure),
     "answer cut off": Row(cut_off, Unsure, Unsure),
@@ -100,7 +98,7 @@ CASES = [(messenger, name) for messenger, table in (("telegram", TELEGRAM), ("sl
 async def test_an_answer_that_is_none_says_what_to_do_next_and_in_time(messenger: str, name: str) -> None:
     row = {"telegram": TELEGRAM, "slack": SLACK}[messenger][name]
     room = ROOMS[messenger]
-    async with talking(messenger, row.answer) as (chat, server), asyncio.timeout(10):
+    async with talking(messenger, row.answer) as (chat, server), asyncio.timeout(IN_TIME):
         with pytest.raises(DeskError) as sending:
             await chat.send(room, "", drawing(), "draw-1")
         with pytest.raises(DeskError) as editing:
@@ -110,26 +108,22 @@ async def test_an_answer_that_is_none_says_what_to_do_next_and_in_time(messenger
 
 
 @pytest.mark.parametrize("messenger", ["telegram", "slack"])
-async def test_a_file_that_drips_is_given_up_in_time(messenger: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"bot.{messenger}.TIMEOUT", SHORT)
-
+async def test_a_file_that_drips_is_given_up_in_time(messenger: str) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         named = '{"ok": true, "result": {"file_id": "f", "file_unique_id": "f", "file_path": "a.txt"}}'
-        return await (says(named) if request.path.endswith("/getFile") else drips)(request)
+        return await (says(named) if request.path.endswith("/getFile") else trickles)(request)
 
-    async with talking(messenger, answer) as (chat, server), asyncio.timeout(10):
+    async with talking(messenger, answer) as (chat, server), asyncio.timeout(IN_TIME):
         with pytest.raises(Retry):
             await chat.fetch(ROOMS[messenger], "f" if messenger == "telegram" else f"{server.url}/f.txt#9")
 
 
-async def test_an_upload_that_hangs_shows_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.slack.TIMEOUT", SHORT)
-
+async def test_an_upload_that_hangs_shows_nothing_and_is_tried_again() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         asked = f'{{"ok": true, "file_id": "F1", "upload_url": "http://{request.host}/up"}}'
         return await (hangs if request.path == "/up" else says(asked))(request)
 
-    async with talking("slack", answer) as (chat, server), asyncio.timeout(10):
+    async with talking("slack", answer) as (chat, server), asyncio.timeout(IN_TIME):
         with pytest.raises(Retry):
             await chat.send_file(ROOMS["slack"], "", "a.txt", b"x", drawing())
     assert len(server.calls) == 2, "the file was not shared"

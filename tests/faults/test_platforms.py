@@ -31,12 +31,12 @@ from tests.bot import sample
 from tests.collectors.google_play.fake import PACKAGE, Console, credentials
 from tests.collectors.wire import NOW, Fault, Wire, answers, now, raises
 from tests.collectors.wordpress.fake import Site
-from tests.faults.odd import Answer, drips, odd, says
+from tests.faults.odd import Answer, odd, says, trickles
 from tests.storage.helpers import Clock, put
 
 SINCE = NOW - timedelta(days=2)
-SHORT = 0.4
-"""Seconds for one call here; a desk gives fifteen."""
+IN_TIME = 3 * http.TOTAL
+"""Seconds by the clock of the loop for a login and one call."""
 
 DRIPPING: dict[str, Any] = {
     "google_play": lambda url: GooglePlay(package=PACKAGE, credentials=credentials(token_uri=f"{url}/t"), api_base=url),
@@ -54,29 +54,26 @@ async def opened(name: str, answer: Answer) -> AsyncIterator[Platform]:
 
 
 @pytest.mark.parametrize("name", DRIPPING)
-async def test_a_reading_that_drips_is_given_up_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TOTAL", SHORT)
-    async with opened(name, drips) as platform, asyncio.timeout(SHORT * 30):
+async def test_a_reading_that_drips_is_given_up_in_time(name: str) -> None:
+    async with opened(name, trickles) as platform, asyncio.timeout(IN_TIME):
         with pytest.raises(Retry, match=r"no answer|too slow") as caught:
             await platform.read(None, SINCE)
     assert type(caught.value) is Retry
 
 
-async def test_a_login_that_works_before_a_reading_that_drips_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TOTAL", SHORT)
+async def test_a_login_that_works_before_a_reading_that_drips_changes_nothing() -> None:
     login = says('{"access_token": "t", "expires_in": 3599, "token_type": "Bearer"}')
 
     async def answer(request: Any) -> Any:
-        return await (login if request.path == "/t" else drips)(request)
+        return await (login if request.path == "/t" else trickles)(request)
 
-    async with opened("google_play", answer) as platform, asyncio.timeout(SHORT * 30):
+    async with opened("google_play", answer) as platform, asyncio.timeout(IN_TIME):
         with pytest.raises(Retry, match="no answer"):
             await platform.read(None, SINCE)
 
 
-async def test_a_writing_that_drips_is_given_up_in_time_and_may_have_happened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TOTAL", SHORT)
-    async with odd(drips) as server, client() as shared, asyncio.timeout(SHORT * 30):
+async def test_a_writing_that_drips_is_given_up_in_time_and_may_have_happened() -> None:
+    async with odd(trickles) as server, client() as shared, asyncio.timeout(IN_TIME):
         with pytest.raises(Unsure, match="no answer"):
             await Door(shared, "Site", now).write(Ask("POST", server.url, json={}))
 

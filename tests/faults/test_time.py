@@ -124,9 +124,9 @@ async def test_work_under_way_while_the_clock_is_put_right_is_done_once(
         begun.set()
         await go_on.wait()
 
-    job.fetching = long
+    job.fetching, job.lease = long, timedelta(seconds=0.06)
     await put(store, Work("step"))
-    engine = an_engine(store, job, scale=0.006)  # a lease of 0.06 s
+    engine = an_engine(store, job)
     running = asyncio.create_task(engine.run())
     await begun.wait()
     clock.now += off

@@ -137,7 +137,7 @@ def test_the_envelopes_are_sound_to_begin_with(desk: Desk, n: int) -> None:
     assert desk.send(ENVELOPES[n]) == 200
 
 
-@settings(deadline=None, suppress_health_check=SLOW)
+@settings(suppress_health_check=SLOW)
 @given(body=changed(ENVELOPES) | anything)
 def test_an_envelope_of_slack(desk: Desk, body: Any) -> None:
     """200, 404 for what nobody listens to, 500 with which Slack delivers again, or 400 for what even Bolt cannot read;

@@ -32,7 +32,7 @@ from tests.contracts.test_platforms import PLATFORMS, POLLED, fake_of
 from tests.fuzz.atheris_parsers import one
 from tests.fuzz.shapes import SLOW, anything, changed, cut, dumped
 
-bounded = settings(deadline=None, suppress_health_check=SLOW)
+bounded = settings(suppress_health_check=SLOW)
 """As many examples as the profile says. How long one may take is no matter of the machine's load."""
 
 fewer = settings(bounded, max_examples=settings().max_examples // 3)

@@ -19,7 +19,7 @@ from desk.rules import Rules
 from desk.service import Outcome, Pressed
 from handlers.telegram import Setup, dispatcher
 from handlers.telegram.hands import Persist
-from tests.sandbox.telegram_bench import ANNA, BORIS, BOT_ID, STAFF, Bench, bench
+from tests.sandbox.telegram_bench import ANNA, BORIS, BOT_ID, PATIENCE, STAFF, Bench, bench
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ROOM = f"telegram:{STAFF}"
@@ -141,7 +141,7 @@ class Hands:
         """Every waiting update, one after another, and what is said of it."""
         for update in await self.world.updates():
             await self.dispatcher.feed_update(self.world.bot, update)
-        await self.setup.voice.settled()
+        await self.setup.voice.settled(PATIENCE)
 
     async def press(self, data: str, by: int = ANNA, thread: bool = True, **how: bool) -> str:
         """Presses a button that was never there, unless `how` says otherwise; gives the press's id."""
@@ -169,6 +169,6 @@ async def hands(**limits: Any) -> AsyncIterator[Hands]:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - what is waited for happens in the sandbox
             await asyncio.sleep(0.005)

@@ -196,7 +196,7 @@ drawings = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(drawings)
 def test_any_drawing_is_a_message_slack_takes(made: Drawing) -> None:
     rendered = render(made, NOW, "main")

@@ -15,6 +15,7 @@ from tests.handlers.slack_world import (
     CLIENT,
     ELSEWHERE,
     MILA,
+    PATIENCE,
     STAFF,
     STRANGER,
     TEAM,
@@ -84,14 +85,25 @@ async def test_event_is_stored_before_it_is_acknowledged_and_again_when_it_could
 
     monkeypatch.setattr(type(hearing), "take_in", failing_once)
     monkeypatch.setattr(desk.slack.sockets, "_acknowledge", acknowledged)
-    desk.slack.sockets.ack_seconds = 0.2
+    waited_for_in_vain_once(desk.slack, monkeypatch)
     desk.slack.write(TEAM, MILA, CLIENT, "hello", thread_ts=thread)
-    await desk.slack.settle()
+    await desk.slack.settle(PATIENCE)
 
     first, again, *after = talk_taken
     assert first == again
     assert first.startswith("slack:Ev")
     assert after == ["stored", "acknowledged"]
+
+
+def waited_for_in_vain_once(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first attempt ends soon: a second one that ran out on a slow machine would be followed by a third."""
+    send = slack.sockets.send
+
+    async def sent(team: Any, delivery: Any, attempt: int, reason: str) -> Any:
+        slack.sockets.ack_seconds = PATIENCE if attempt else 0.2
+        return await send(team, delivery, attempt, reason)
+
+    monkeypatch.setattr(slack.sockets, "send", sent)
 
 
 async def test_redelivered_events_change_nothing(desk: World) -> None:
@@ -259,7 +271,7 @@ async def test_channel_archived_and_app_removed_are_alarms(desk: World, slack: S
     slack.archive(TEAM, CLIENT)
     slack.archive(TEAM, ELSEWHERE)
     slack.revoke(TEAM)
-    await slack.settle()
+    await slack.settle(PATIENCE)
     assert sorted(room for room, _ in desk.alarms) == ["slack:main", "slack:main/C0ACME"]
 
 
@@ -269,7 +281,7 @@ async def test_every_event_has_a_listener(desk: World, slack: Slack) -> None:
     slack.delete(TEAM, ANNA, STAFF, ts)
     slack.add_channel(TEAM, "C0NEW", "new", bot_member=False)
     slack.invite_bot(TEAM, "C0NEW")
-    await slack.settle()
+    await slack.settle(PATIENCE)
     assert {(d.attempts, d.acked) for d in slack.deliveries} == {(1, True)}
 
 

@@ -21,6 +21,7 @@ from tests.handlers.slack_world import (
     TEAM,
     World,
     now,
+    unhurried,
     until,
     words,
 )
@@ -39,9 +40,8 @@ async def second_side(desk: World, mode: str) -> AsyncIterator[SlackDoors]:
     second = first.model_copy(update={"key": "other", "bot_token": SecretStr(OTHER_TOKEN)})
     chat = SlackChat({one.key: web_client(one) for one in (first, second)}, now)
     app = desk.app
-    doors = open_doors(
-        (first, second), chat, app.desk, app.hearing, lambda: app.live.current, lambda *a: desk.alarms.append(a), now
-    )
+    directory, alarm = lambda: app.live.current, lambda *a: desk.alarms.append(a)
+    doors = unhurried(open_doors((first, second), chat, app.desk, app.hearing, directory, alarm, now))
     await doors.start()
     try:
         await doors.learn(doors.doors)

@@ -9,7 +9,7 @@ from bot.telegram import poll
 from desk.service import Outcome
 from handlers.telegram.callback import Data, pack
 from tests.handlers.telegram_hands import NOW, PEOPLE, Away, Hands, hands, until
-from tests.sandbox.telegram_bench import ANNA, BORIS, BOT_ID, STAFF, STRANGER
+from tests.sandbox.telegram_bench import ANNA, BORIS, BOT_ID, PATIENCE, STAFF, STRANGER
 
 TAKE = pack(Data("take", 7, 0))
 STALE = Outcome("stale_version", {"version": 1, "newest": 2, "event": "taken", "by": "Boris", "at": NOW}, ok=False)
@@ -88,7 +88,7 @@ async def test_a_press_without_a_message_is_answered(desk: Hands):
     update = (await desk.world.updates())[-1]
     bare = update.model_copy(update={"callback_query": update.callback_query.model_copy(update={"message": None})})
     await desk.dispatcher.feed_update(desk.world.bot, bare)
-    await desk.setup.voice.settled()
+    await desk.setup.voice.settled(PATIENCE)
     assert desk.desk.pressed[0].room == ""
     assert desk.answer(press)["text"] == "It is yours now"
 

@@ -176,7 +176,7 @@ blocks = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(blocks)
 def test_any_message_is_one_that_the_server_takes(made: list[Block]):
     shown = render(drawing(text("#7"), *made), NOW)

@@ -192,22 +192,32 @@ def logged() -> Iterator[io.StringIO]:
 
 async def test_the_logs_name_nobody_and_quote_nothing(desk: Opened) -> None:
     with logged() as stream:
-        async with desk() as w:
-            review = await w.proposed(
-                "Dear Ludmila, our secret sauce.",
-                review=w.review(1, "Ludmila's soup, +77011234567", author="Ludmila Zykina"),
-            )
-            await w.client.write("marta", 1, "What does Ludmila want?")
-            w.sandbox.site.edit_review(review, 2, "Ludmila's soup and tea")
-            await w.client.press("marta", 1, "Ask for changes", reason="Ludmila will not like it")
-            await w.state(1, "in_work")
-            await w.staff.reply("anna", 1, "Dear Ludmila, once more.")
-            await forget_author(load(w.folder / "config.toml"), w.folder, "google_play", "Ludmila Zykina")
+        await _through_a_case(desk)
     said = stream.getvalue()
     assert "the desk is running" in said
     assert "an author of google_play was forgotten" in said
     for word in ("Ludmila", "Zykina", "soup", "77011234567", "secret sauce", "will not like"):
         assert word not in said
+
+
+async def _through_a_case(desk: Opened) -> None:
+    async with desk() as w:
+        review = await w.proposed(
+            "Dear Ludmila, our secret sauce.",
+            review=w.review(1, "Ludmila's soup, +77011234567", author="Ludmila Zykina"),
+        )
+        await w.client.write("marta", 1, "What does Ludmila want?")
+        await w.client.press("marta", 1, "Ask for changes", reason="Ludmila will not like it")
+        await w.state(1, "in_work")
+        # Edited before, it would take the button away whenever it was read before the press.
+        w.sandbox.site.edit_review(review, 2, "Ludmila's soup and tea")
+
+        async def read_again() -> bool:
+            return "tea" in (await w.case(1)).mention.text
+
+        await w.until(read_again, what="the edited review")
+        await w.staff.reply("anna", 1, "Dear Ludmila, once more.")
+        await forget_author(load(w.folder / "config.toml"), w.folder, "google_play", "Ludmila Zykina")
 
 
 # commands

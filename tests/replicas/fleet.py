@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,15 @@ def _get(address: str) -> str:
             return refused.read().decode()
 
 
-def free_ports(count: int) -> Iterator[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return iter(ports)
+@contextmanager
+def held_ports(count: int) -> Iterator[list[int]]:
+    """To listen on while they are held: the system gives none of them to anybody who asks for just any."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in held:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+        yield [one.getsockname()[1] for one in held]
 
 
 @dataclass
@@ -96,6 +97,13 @@ class Fleet:
         """The one that asks Telegram for updates, once there is one."""
         return await self.replicas[0].world.until(self._poller, what="a replica that polls")
 
+    async def all_ready(self) -> None:
+        """Each is connected to Slack too, which a desk is a moment after it began to work."""
+        await self.replicas[0].world.until(self._all_ready, what="all replicas ready")
+
+    async def _all_ready(self) -> bool:
+        return not any([(await one.ready())["reasons"] for one in self.replicas if one.lives])
+
     async def _poller(self) -> Replica | None:
         for one in self.replicas:
             if one.lives and await one.polls() and (await one.ready())["ready"]:
@@ -106,11 +114,12 @@ class Fleet:
 @asynccontextmanager
 async def a_fleet(folder: Path, url: str, patch: pytest.MonkeyPatch, count: int) -> AsyncIterator[Fleet]:
     async with a_sandbox() as made:
-        fleet = Fleet(made, folder, url, patch, free_ports(count + 1))
-        try:
-            for _ in range(count):
-                await fleet.join()
-            yield fleet
-        finally:
-            for one in reversed(fleet.replicas):
-                await one.stop()
+        with held_ports(count) as ports:
+            fleet = Fleet(made, folder, url, patch, iter(ports))
+            try:
+                for _ in range(count):
+                    await fleet.join()
+                yield fleet
+            finally:
+                for one in reversed(fleet.replicas):
+                    await one.stop()

@@ -21,6 +21,8 @@ BOT_ID = 700001
 STAFF = -1001000000001
 PLAIN = -1001000000002
 ANNA, BORIS, STRANGER = 1001, 1002, 1003
+PATIENCE = 60.0
+"""Seconds to wait for what will happen, on a machine that does other things too."""
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x40\x00\x00\x00\x20\x08\x06\x00\x00\x00"
 
 

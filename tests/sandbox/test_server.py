@@ -19,6 +19,9 @@ from sandbox.server import PAGE, Sandbox
 
 ROOT = Path(__file__).parents[2]
 
+PATIENCE = 60.0
+"""Seconds to wait for what will happen, on a machine that does other things too."""
+
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
@@ -31,7 +34,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def page(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=sandbox.url) as client:
+    async with httpx.AsyncClient(base_url=sandbox.url, timeout=PATIENCE) as client:
         yield client
 
 
@@ -190,11 +193,11 @@ async def test_stopping_ends_watchers_and_frees_the_port() -> None:
     sandbox = Sandbox(debounce=0.01)
     sandbox.demo_world()
     url = await sandbox.start()
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         async with client.stream("GET", "/ui/events") as stream:
             lines = stream.aiter_lines()
             await next_version(lines)
-            await asyncio.wait_for(sandbox.stop(), 3)
+            await asyncio.wait_for(sandbox.stop(), PATIENCE)
             with pytest.raises((AssertionError, httpx.HTTPError)):
                 await next_version(lines)
         with pytest.raises(httpx.ConnectError):
@@ -210,12 +213,12 @@ async def test_the_program_prints_its_address_and_ends_cleanly(number: signal.Si
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
-    async with httpx.AsyncClient(base_url=url) as client:
+    url = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode().strip()
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         assert (await client.get("/")).status_code == 200
         assert json.loads(credentials.read_text())["token_uri"] == f"{url}/play/token"
     process.send_signal(number)
-    _, errors = await asyncio.wait_for(process.communicate(), 10)
+    _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert (process.returncode, errors.decode()) == (0, "")
 
 
@@ -226,7 +229,7 @@ async def test_a_taken_port_is_said_in_one_line(sandbox: Sandbox) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox", "--port", port, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert len(errors.decode().splitlines()) == 1
 

@@ -49,7 +49,7 @@ async def anonymous(site: ReviewSite) -> AsyncIterator[httpx.AsyncClient]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with httpx.AsyncClient(base_url=site.origin) as client:
+    async with httpx.AsyncClient(base_url=site.origin, timeout=60) as client:
         yield client
     await runner.cleanup()
 

@@ -346,6 +346,17 @@ async def test_call_dropped_before_it_took_effect_leaves_nothing(slack: Slack, c
     assert (await client.chat_postMessage(channel=ROOM, text="x"))["ok"]
 
 
+async def test_a_call_that_is_held_waits_until_it_is_let_go(slack: Slack, client: AsyncWebClient) -> None:
+    let_go = asyncio.Event()
+    slack.fail("chat.postMessage", ("hold", let_go))
+    posting = asyncio.create_task(client.chat_postMessage(channel=ROOM, text="late"))
+    done, _ = await asyncio.wait([posting], timeout=0.1)
+    assert not done
+    assert slack.messages(TEAM, ROOM) == []
+    let_go.set()
+    assert (await posting)["ok"]
+
+
 async def test_file_goes_up_in_three_steps_and_comes_back_with_the_token(
     slack: Slack, client: AsyncWebClient, url: str
 ) -> None:

@@ -14,7 +14,18 @@ from slack_bolt.app.async_app import AsyncApp
 
 from sandbox.slack import Slack
 from sandbox.slack.events import signature
-from tests.sandbox.test_slack import ANNA, BOT_TOKEN, BUTTONS, ROOM, SECRET, TEAM, acme, client_of, serving
+from tests.sandbox.test_slack import (
+    ANNA,
+    BOT_TOKEN,
+    BUTTONS,
+    PATIENCE,
+    ROOM,
+    SECRET,
+    TEAM,
+    acme,
+    client_of,
+    serving,
+)
 
 Seen = list[tuple[Any, bytes]]
 
@@ -50,7 +61,7 @@ async def url(slack: Slack, endpoint: Endpoint) -> AsyncIterator[str]:
 
 async def test_event_is_signed_and_stamped(slack: Slack, endpoint: Endpoint, url: str) -> None:
     slack.write(TEAM, ANNA, ROOM, "привет")
-    await slack.settle()
+    await slack.settle(PATIENCE)
     headers, body = endpoint.seen[0]
     stamp = headers["X-Slack-Request-Timestamp"]
     assert headers["X-Slack-Signature"] == signature(SECRET, stamp, body)
@@ -62,7 +73,7 @@ async def test_event_is_signed_and_stamped(slack: Slack, endpoint: Endpoint, url
 async def test_event_not_answered_2xx_comes_again_with_its_number(slack: Slack, endpoint: Endpoint, url: str) -> None:
     endpoint.answers = [web.Response(status=500), web.Response(status=503)]
     slack.write(TEAM, ANNA, ROOM, "hello")
-    await slack.settle()
+    await slack.settle(PATIENCE)
     retries = [(h.get("X-Slack-Retry-Num"), h.get("X-Slack-Retry-Reason")) for h, _ in endpoint.seen]
     assert retries == [(None, None), ("1", "http_error"), ("2", "http_error")]
     assert len({json.loads(body)["event_id"] for _, body in endpoint.seen}) == 1
@@ -71,14 +82,14 @@ async def test_event_not_answered_2xx_comes_again_with_its_number(slack: Slack, 
 async def test_app_can_ask_for_no_repetition(slack: Slack, endpoint: Endpoint, url: str) -> None:
     endpoint.answers = [web.Response(status=500, headers={"X-Slack-No-Retry": "1"})]
     slack.write(TEAM, ANNA, ROOM, "hello")
-    await slack.settle()
+    await slack.settle(PATIENCE)
     assert len(endpoint.seen) == 1
 
 
 async def test_closed_port_is_a_failed_connection(slack: Slack) -> None:
     slack.world.teams[TEAM].request_url = "http://127.0.0.1:9/slack/events"
     slack.write(TEAM, ANNA, ROOM, "hello")
-    await slack.settle()
+    await slack.settle(PATIENCE)
     assert (slack.deliveries[0].attempts, slack.deliveries[0].acked) == (4, False)
 
 
@@ -113,7 +124,7 @@ async def test_bolt_serves_everything_at_one_address() -> None:
         assert await slack.verify_url(TEAM)
         slack.write(TEAM, ANNA, ROOM, "hello")
         posted = await bolt.client.chat_postMessage(channel=ROOM, text="V", blocks=BUTTONS)
-        await slack.settle()
+        await slack.settle(PATIENCE)
         assert (await slack.press(TEAM, ANNA, ROOM, posted["ts"], "approve"))["acked"]
         assert (await slack.command(TEAM, ANNA, ROOM, "/desk"))["payload"] == {"text": "Nothing open"}
     assert texts == ["hello"]

@@ -93,23 +93,27 @@ every = "1h"
                 status = await _status(w)
                 assert words in status.last_error, name
                 assert status.cursor, "the mark of what was seen stays"
-            told = [t for t in w.staff.room_texts() if "The source acme-odd does not answer" in t]
-            assert len(told) == 1, "told at the third in a row, once"
+            await w.until(lambda: _silent(w), what="the alarm")
             w.review(1, "The other one goes on")
             await w.staff.thread(1)
+            assert len(_silent(w)) == 1, "told at the third in a row, once"
 
             site.answer = lambda request: web.json_response({})
             await polled(w, "acme-odd")
             await w.until(lambda: _failures(w, 0))
             site.answer = _error(401)
             await polled(w, "acme-odd")
-            await w.until(lambda: len([t for t in w.staff.room_texts() if "acme-odd does not answer" in t]) == 2)
-            assert "401" in w.staff.room_texts()[-1], "a login that ended is told at once"
+            await w.until(lambda: len(_silent(w)) == 2)
+            assert "401" in _silent(w)[-1], "a login that ended is told at once"
             site.answer = lambda request: web.json_response(_reviews())
             await polled(w, "acme-odd")
             await w.staff.thread(2)
             assert any("Good among bad" in text for text in w.staff.texts(2))
             assert (await w.case(3)) is None
+
+
+def _silent(w: World) -> list[str]:
+    return [text for text in w.staff.room_texts() if "The source acme-odd does not answer" in text]
 
 
 def _reviews() -> dict[str, Any]:

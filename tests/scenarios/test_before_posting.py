@@ -14,6 +14,7 @@ from tests.scenarios.world import Shifted, World, a_sandbox
 REPLY = "Dina, the machine is repaired; your coffee is on us."
 COLLEAGUE = "We are so sorry! Your Acme team"
 LATER = "3600s"
+"""A window that no busy machine sleeps through: clocks of the tests are moved past it."""
 HOURS = 3600.0
 SIDES = [("telegram", "slack"), ("slack", "telegram")]
 both_ways = pytest.mark.parametrize(("staff", "client"), SIDES, ids=["-".join(s) for s in SIDES])
@@ -138,7 +139,7 @@ async def test_yet_another_answer_of_a_colleague_asks_again(desk: Opened) -> Non
 async def test_undo_within_the_window(
     desk: Opened, clock: Shifted, side: str, who: str, then: str, staff: str, client: str
 ) -> None:
-    async with desk(rush=True, staff=staff, client=client, undo="60s", parts=Parts(clock=clock)) as w:
+    async with desk(rush=True, staff=staff, client=client, undo=LATER, parts=Parts(clock=clock)) as w:
         review = await w.proposed(REPLY)
         await w.client.press("marta", 1, "Approve")
         await w.state(1, "approved")
@@ -151,7 +152,7 @@ async def test_undo_within_the_window(
             await w.staff.press("anna", 1, "Send to client")
         await w.client.press("oleg", 1, "Approve")
         await w.state(1, "approved")
-        clock.forward(61)
+        clock.forward(HOURS + 1)
         await w.state(1, "answered")
         assert w.posts(review) == [REPLY]
 
@@ -180,13 +181,13 @@ async def test_post_now_does_not_wait(desk: Opened, side: str, who: str) -> None
 
 async def test_the_window_outlives_a_restart(desk: Opened, clock: Shifted) -> None:
     async with a_sandbox(clock=clock) as made:
-        async with desk(rush=True, undo="60s", sandbox=made, parts=Parts(clock=clock)) as w:
+        async with desk(rush=True, undo=LATER, sandbox=made, parts=Parts(clock=clock)) as w:
             review = await w.proposed(REPLY)
             await w.client.press("marta", 1, "Approve")
             await w.state(1, "approved")
-        async with desk(rush=True, undo="60s", sandbox=made, parts=Parts(clock=clock)) as w:
+        async with desk(rush=True, undo=LATER, sandbox=made, parts=Parts(clock=clock)) as w:
             assert w.posts(review) == []
-            clock.forward(61)
+            clock.forward(HOURS + 1)
             await w.state(1, "answered")
             assert w.posts(review) == [REPLY]
 
@@ -199,7 +200,7 @@ async def test_stopped_posting_holds_what_was_approved_until_it_is_resumed(
     desk: Opened, clock: Shifted, staff: str, client: str
 ) -> None:
     async with a_sandbox(clock=clock) as made:
-        how: dict[str, Any] = {"staff": staff, "client": client, "undo": "60s", "sandbox": made}
+        how: dict[str, Any] = {"staff": staff, "client": client, "undo": LATER, "sandbox": made}
         async with desk(rush=True, parts=Parts(clock=clock), **how) as w:
             review = await w.proposed(REPLY)
             await w.client.press("marta", 1, "Approve")
@@ -328,6 +329,7 @@ async def test_a_reply_that_was_changed_is_an_alarm_said_once(
 async def test_a_reply_that_stands_is_watched_in_silence(desk: Opened, clock: Shifted) -> None:
     async with desk(rush=True, parts=Parts(clock=clock)) as w:
         await answered(w)
+        await settled(w)
         before, events = w.staff.texts(1), await w.events(1)
         for _ in range(3):
             await w.hasten("watch:1")

@@ -69,7 +69,9 @@ async def test_a_link_to_a_platform_of_the_brand_is_answered_there(
     desk: Opened, staff: str, client: str, seen: bool
 ) -> None:
     async with desk(staff=staff, client=client, rush=True, every="1s" if seen else "1h") as w:
-        await w.until(lambda: w.sandbox.site.calls)
+        await w.until(
+            lambda: any(call.method == "reviews.list" for call in w.sandbox.site.calls), what="the first poll"
+        )
         review = w.review(4, "Good, but the coffee was cold")
         if seen:
             await w.until(lambda: _stored(w, review))

@@ -90,11 +90,13 @@ async def test_the_buttons_of_the_whole_way(desk: Opened, staff: str, client: st
             await shows(side, 1, "Undo", "Post now", w=w)
         await w.client.press("marta", 1, "Undo")
         await w.state(1, "in_approval")
+        await shows(w.staff, 1, "Take back", w=w)
         await w.client.press("oleg", 1, "Approve")
         await w.staff.press("dana", 1, "Undo")
         await w.state(1, "in_work")
         await w.staff.press("anna", 1, "Send to client")
         await w.client.press("oleg", 1, "Approve")
+        await w.state(1, "approved")
         assert w.reply_of(review) is None
         await w.staff.press("dana", 1, "Post now")
         await w.state(1, "answered")

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from aiohttp import web
 
-from bot.build import Parts
 from desk.case import Case
 from tests.collectors.avito.fake import ANSWERS, CLIENT, SECRET, Account
 from tests.faults.odd import odd, resets, says
@@ -80,7 +79,7 @@ async def shop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
 
 def how(shop: Shop) -> dict[str, object]:
     source = SOURCE.format(client=CLIENT, url=shop.url)
-    return {"rush": True, "sources": source, "parts": Parts(scale=0.05)}
+    return {"rush": True, "sources": source}
 
 
 async def answered(w: World, shop: Shop) -> str:

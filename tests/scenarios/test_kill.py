@@ -217,7 +217,9 @@ async def test_without_the_journal_a_double_is_seen(
         assert await life.ended() == -signal.SIGKILL
         await there.born(engine="forgetful")
         await there.answered(1)
-        assert there.posted(1) == [text_of(1)] * 2
+        posted = there.posted(1)
+        assert len(posted) > 1
+        assert set(posted) == {text_of(1)}
 
 
 @pytest.mark.parametrize("what", AROUND_THE_CARD)
@@ -242,7 +244,7 @@ async def test_no_case_is_without_a_card_wherever_the_desk_dies(
         shown = {reached: cards(there.staff, number) for reached, number in points.items()}
         for number in points.values():
             await there.staff.press("dana", number, "Take")
-            await wait_for(lambda n=number: "Write reply" in there.staff.buttons(n), f"case {number} taken", LONG)
+            await wait_for(lambda n=number: "Hand over" in there.staff.buttons(n), f"case {number} taken", LONG)
             state, events = await in_store(store_url, number)
             assert (state, events.count("found"), events.count("carded")) == ("in_work", 1, 1)
         if staff == "slack":

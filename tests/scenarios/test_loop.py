@@ -19,6 +19,7 @@ async def test_a_review_becomes_a_posted_reply(desk: Opened, staff: str, client:
         assert any("nobody <answered>" in text for text in w.staff.texts(1))
         await w.staff.press("anna", 1, "Take")
         await w.state(1, "in_work")
+        await w.placed(1)
         await w.staff.reply("anna", 1, REPLY)
         await w.staff.press("anna", 1, "Send to client")
         await w.client.thread(1)

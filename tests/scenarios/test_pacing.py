@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -16,8 +19,10 @@ from desk.showing import Summary
 from desk.work import Row
 from sandbox import world
 from sandbox.server import Sandbox
+from sandbox.slack import Slack
+from sandbox.telegram import Telegram
 from tests.scenarios.conftest import Opened
-from tests.scenarios.people import labels
+from tests.scenarios.people import PATIENCE, labels
 from tests.scenarios.world import STAFF_CHANNEL, World, a_sandbox, free_of_429
 
 SHORT_MINUTE = 4.0
@@ -60,7 +65,22 @@ def takeable(w: World, last: int) -> set[int]:
     return {n for n in range(1, last + 1) if f"Take #{n}" in lines or cards(w, n)}
 
 
-async def carded(w: World, last: int, within: float = 15.0) -> None:
+@contextmanager
+def held(messenger: Telegram | Slack, method: str, many: int = 1) -> Iterator[None]:
+    """So many calls of this method hang until the block ends, however long a slow machine takes for it."""
+    let_go = asyncio.Event()
+    messenger.fail(method, *[("hold", let_go)] * many)
+    try:
+        yield
+    finally:
+        let_go.set()
+
+
+async def all_is_drawn(w: World) -> bool:
+    return not any(waiting.kind == "draw" for waiting in await w.app.store.waiting())
+
+
+async def carded(w: World, last: int, within: float = PATIENCE) -> None:
     await w.until(lambda: all(cards(w, n) for n in range(1, last + 1)), within, f"{last} cards")
 
 
@@ -69,13 +89,12 @@ async def test_five_quick_changes_are_two_edits_at_most(desk: Opened) -> None:
     async with desk() as w:
         w.review()
         await carded(w, 1)
-        w.sandbox.telegram.fail("editMessageText", ("delay", 1.0))
-        await press(w, "boris", 1, "take")
-        for _ in range(2):
-            await press(w, "boris", 1, "dismiss", why="spam", text="")
-            await press(w, "boris", 1, "reopen")
-        await w.until(lambda: "In work: Boris" in cards(w, 1)[0], what="the state on the card")
-        await asyncio.sleep(1.5)
+        with held(w.sandbox.telegram, "editMessageText"):
+            await press(w, "boris", 1, "take")
+            for _ in range(2):
+                await press(w, "boris", 1, "dismiss", why="spam", text="")
+                await press(w, "boris", 1, "reopen")
+        await w.until(partial(all_is_drawn, w), what="nothing left to draw")
         assert "In work: Boris" in cards(w, 1)[0]
         assert len(calls(w.sandbox, "editMessageText")) <= 2
 
@@ -88,9 +107,9 @@ async def test_presses_in_a_summary_share_its_edits(desk: Opened) -> None:
         listed = [n for n in range(1, 13) if f"Take #{n}" in labels(summaries(made)[0])]
         assert len(listed) > 6, "the others had their card before it"
         before = len(calls(made, "editMessageText"))
-        made.telegram.fail("editMessageText", ("delay", 2.0))
-        for number in listed:
-            await press(w, "dana", number, "take")
+        with held(made.telegram, "editMessageText"):
+            for number in listed:
+                await press(w, "dana", number, "take")
         await w.until(
             lambda: summaries(made)[0]["text"].count("taken: Dana") == len(listed), what="every line with its owner"
         )
@@ -126,7 +145,7 @@ async def test_cases_that_come_late_join_the_summary_in_a_few_edits(desk: Opened
             await asyncio.sleep(0.3)
         await w.until(lambda: len(takeable(w, 40)) == 40, what="a line for each")
         assert len(summaries(made)) == 1
-        assert len(calls(made, "editMessageText")) <= 4
+        assert len(calls(made, "editMessageText")) < 6, "fewer than there were lots"
 
 
 async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
@@ -134,40 +153,40 @@ async def test_a_429_that_comes_anyway_is_obeyed_and_nothing_is_lost(desk: Opene
         a_sandbox(fast=False, minute=SHORT_MINUTE) as made,
         desk(sandbox=made, fast=False, parts=Parts(minute=SHORT_MINUTE)) as w,
     ):
-        made.telegram.fail("sendMessage", ("retry_after", 2))
+        made.telegram.fail("sendMessage", ("retry_after", 4))
         many(w, 3)
         await carded(w, 3)
         sends = [c for c in made.telegram.calls if c.method in ("sendMessage", "createForumTopic")]
         refused = next(c for c in sends if not c.ok)
         # What was on its way when the answer came is no disobedience.
-        assert not [c for c in sends if 0.5 < c.at - refused.at < 1.95]
+        assert not [c for c in sends if 2.0 < c.at - refused.at < 3.95]
         assert [len(cards(w, n)) for n in (1, 2, 3)] == [1, 1, 1]
 
 
 async def test_slack_that_says_ratelimited_is_obeyed_and_nothing_is_lost(desk: Opened) -> None:
     async with desk(staff="slack", client="telegram") as w:
-        w.sandbox.slack.fail("chat.postMessage", ("retry_after", 1))
+        w.sandbox.slack.fail("chat.postMessage", ("retry_after", 4))
         many(w, 2)
         await carded(w, 2)
         posts = [c for c in w.sandbox.slack.calls if c.method == "chat.postMessage"]
         assert posts[0].error == "ratelimited"
-        assert not [c for c in posts if 0.3 < c.at - posts[0].at < 0.95]
+        assert not [c for c in posts if 2.0 < c.at - posts[0].at < 3.95]
         assert sum(c.ok and c.params["channel"] == STAFF_CHANNEL for c in posts) == 2
 
 
 async def test_a_slack_that_hangs_holds_up_no_telegram(desk: Opened) -> None:
     async with desk() as w:
-        w.sandbox.slack.fail("chat.postMessage", *[("delay", 4.0)] * 50)
-        many(w, 6)
-        await carded(w, 6)
-        for number in range(1, 7):
-            await press(w, "anna", number, "take")
-            await w.staff.reply("anna", number, "We are sorry.")
-            await w.until(lambda number=number: "Send to client" in w.staff.buttons(number), what="version 1")
-            await press(w, "anna", number, "send", version=1)
-        w.review(1, "Wet napkins")
-        await w.until(lambda: cards(w, 7), within=3.0, what="a card while Slack hangs")
-        assert not any(c.ok and c.method == "chat.postMessage" for c in w.sandbox.slack.calls)
+        with held(w.sandbox.slack, "chat.postMessage", 500):
+            many(w, 6)
+            await carded(w, 6)
+            for number in range(1, 7):
+                await press(w, "anna", number, "take")
+                await w.staff.reply("anna", number, "We are sorry.")
+                await w.until(lambda number=number: "Send to client" in w.staff.buttons(number), what="version 1")
+                await press(w, "anna", number, "send", version=1)
+            w.review(1, "Wet napkins")
+            await carded(w, 7)
+            assert not any(c.ok and c.method == "chat.postMessage" for c in w.sandbox.slack.calls)
 
 
 async def test_what_only_informs_waits_for_the_backlog_and_holds_up_nobody(desk: Opened) -> None:
@@ -181,14 +200,14 @@ async def test_what_only_informs_waits_for_the_backlog_and_holds_up_nobody(desk:
         await press(w, "anna", 1, "take")
         await w.staff.reply("anna", 1, "We are sorry.")
         await w.until(lambda: "Send to client" in w.staff.buttons(1), what="version 1")
-        many(w, 20)
+        many(w, 30)
         await carded(w, 3)
         await press(w, "anna", 1, "send", version=1)
         await w.client.press("marta", 1, "Approve")
         await w.until(lambda: "Edit reply" in w.staff.buttons(1), what="the reply is public")
-        assert not cards(w, 21), "the backlog was over too soon to be in anybody's way"
+        assert not cards(w, 31), "the backlog was over too soon to be in anybody's way"
         assert "Answered" not in cards(w, 1)[0]
-        await carded(w, 21, within=40.0)
+        await carded(w, 31, within=90.0)
         await w.until(lambda: "Answered" in cards(w, 1)[0], what="the card too")
         sent = [c.at for c in calls(made, "sendMessage") if re.search("Cold coffee", c.params["text"])]
         edited = [c.at for c in calls(made, "editMessageText") if "Stale bun" in c.params["text"]]

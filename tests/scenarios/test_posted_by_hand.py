@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.faults.odd import odd
 from tests.scenarios.conftest import Opened
+from tests.scenarios.test_before_posting import settled
 from tests.scenarios.test_brought import TWO_WAYS, WORDS, add, approved
 from tests.scenarios.world import World
 
@@ -56,6 +57,7 @@ async def looked(w: World, board: Board, words: str) -> Any:
     await w.staff.press("anna", 1, "I posted it", proof=f"{board.url}/review/1")
     await w.state(1, "answered")
     await w.until(lambda: any("not verified yet" in text for text in w.staff.texts(1)))
+    await settled(w)
     said, told = w.staff.posted(), w.client.posted()
     await w.hasten("watch:1")
     await w.until(lambda: any(words in text for text in w.staff.texts(1)), what=words)

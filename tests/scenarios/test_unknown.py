@@ -296,8 +296,12 @@ async def test_a_source_whose_reader_breaks_is_read_again_in_its_turn(
         w.review()
         await w.until(lambda: clock.forward(2) or broken < 0, 20.0, "nine polls that failed")
         await w.staff.thread(1)
-        told = [text for text in w.staff.room_texts() if "acme-play does not answer: ValueError" in text]
-        assert len(told) == 1
+
+        def told() -> list[str]:
+            return [text for text in w.staff.room_texts() if "acme-play does not answer: ValueError" in text]
+
+        await w.until(told, what="the alarm")
+        assert len(told()) == 1
 
 
 async def test_a_file_that_cannot_be_read_does_not_silence_its_thread(desk: Opened, clock: Shifted) -> None:
@@ -340,5 +344,9 @@ async def test_work_that_fails_again_and_again_is_kept_and_told_once(
         w.review(1, "Cold coffee")
         await w.until(lambda: w.staff.buttons(1), what="another mention's card")
         assert len(told()) == 1
-        [waiting] = [one for one in await w.app.store.waiting() if one.kind == "receive"]
-        assert (waiting.state, waiting.rows) == ("ready", 1)
+
+        async def waits() -> bool:
+            """Between two attempts."""
+            return [(x.state, x.rows) for x in await w.app.store.waiting() if x.kind == "receive"] == [("ready", 1)]
+
+        await w.until(waits, what="the work that is kept")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from bot.http import Listener
 from sandbox import world
 from sandbox.slack.events import signature
 from tests.scenarios import world as scenarios
@@ -46,15 +46,21 @@ async def called_by_http(
     given |= {"ACME_HOOK": HOOKS["acme-push"], "NOVA_HOOK": HOOKS["nova-push"], **(secrets or {})}
     for name, secret in given.items():
         monkeypatch.setenv(name, secret)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    heard_at: list[Listener] = []
+
+    def listening(*given: Any) -> Listener:
+        heard_at.append(Listener(*given))
+        return heard_at[-1]
+
+    # A port that is looked for beforehand may be somebody else's by the time the desk wants it.
+    monkeypatch.setattr("bot.connect.Listener", listening)
     nova = intruders.NOVA.format(**intruders.ROOMS["telegram"]) + SOURCE.format(key="nova-push", env="NOVA_HOOK")
     sources = SOURCE.format(key="acme-push", env="ACME_HOOK") + nova
-    how = {"rush": True, "more": intruders.PEOPLE, "sources": sources, "listen": f"127.0.0.1:{port}", **how}
-    base = f"http://127.0.0.1:{port}"
-    async with desk(staff="telegram", client="slack", **how) as w, httpx.AsyncClient(base_url=base) as http:
-        yield w, http
+    how = {"rush": True, "more": intruders.PEOPLE, "sources": sources, "listen": "127.0.0.1:0", **how}
+    async with desk(staff="telegram", client="slack", **how) as w:
+        base = f"http://127.0.0.1:{heard_at[0].port}"
+        async with httpx.AsyncClient(base_url=base, timeout=intruders.PATIENCE) as http:
+            yield w, http
 
 
 def pushed(source: str, body: bytes, push: str = "msg_1", ago: float = 0, secret: str = "") -> dict[str, Any]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
+import pytest
 from sqlalchemy import select
 
 from desk.forms import PRESSES, Field
 from desk.mention import Mention, MentionKey
 from desk.receiving import receive
+from handlers.slack import Workspace
+from handlers.telegram import Setup
 from handlers.telegram.callback import Data, pack
 from sandbox import world
 from sandbox.server import Sandbox
@@ -56,23 +60,34 @@ ROOMS = {
 }
 
 
+PATIENCE = 60.0
+
+
+def unhurried(patch: pytest.MonkeyPatch) -> None:
+    """Who presses is told the outcome itself: a desk on a slow machine would answer without it after two seconds."""
+    patch.setattr("handlers.telegram.Setup", partial(Setup, patience=PATIENCE))
+    patch.setattr("bot.slack.Workspace", partial(Workspace, within=PATIENCE, loading=PATIENCE))
+
+
 @asynccontextmanager
 async def two_clients(desk: Opened, messenger: str, **how: Any) -> AsyncIterator[World]:
     """Acme's case 1 waits for its client's approval; Nova has case 2. The intruders sit in all rooms."""
-    async with a_sandbox() as made:
-        _populate(made)
-        nova = NOVA.format(**ROOMS[messenger])
-        how = {"rush": True, "more": PEOPLE, "sources": nova, **how}
-        async with desk(staff=messenger, client=messenger, sandbox=made, **how) as w:
-            review = w.review(1, REVIEW, AUTHOR)
-            await w.proposed(REPLY, 1, review)
-            await w.staff.write("anna", 1, f"/note {NOTE}" if messenger == "telegram" else f"@desk note {NOTE}")
-            await w.client.thread(1)
-            await w.client.write("marta", 1, TALK)
-            await w.until(lambda: any(TALK in text for text in w.staff.texts(1)))
-            await _case_of_nova(w)
-            await quiet(w)
-            yield w
+    with pytest.MonkeyPatch.context() as patch:
+        async with a_sandbox() as made:
+            _populate(made)
+            unhurried(patch)
+            nova = NOVA.format(**ROOMS[messenger])
+            how = {"rush": True, "more": PEOPLE, "sources": nova, **how}
+            async with desk(staff=messenger, client=messenger, sandbox=made, **how) as w:
+                review = w.review(1, REVIEW, AUTHOR)
+                await w.proposed(REPLY, 1, review)
+                await w.staff.write("anna", 1, f"/note {NOTE}" if messenger == "telegram" else f"@desk note {NOTE}")
+                await w.client.thread(1)
+                await w.client.write("marta", 1, TALK)
+                await w.until(lambda: any(TALK in text for text in w.staff.texts(1)))
+                await _case_of_nova(w)
+                await quiet(w)
+                yield w
 
 
 def _populate(made: Sandbox) -> None:
@@ -102,6 +117,7 @@ async def _case_of_nova(w: World) -> None:
 
 async def quiet(w: World) -> None:
     """Wait until all that came in is handled and all that follows has left."""
+    await w.sandbox.slack.settle(PATIENCE)
 
     async def idle() -> bool:
         if w.sandbox.telegram.pending():

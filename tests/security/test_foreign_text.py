@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import drafter
@@ -140,7 +140,6 @@ def test_hostile_texts_stay_texts_in_both_messengers(text: str) -> None:
         check_slack(drawing)
 
 
-@settings(deadline=None)
 @given(texts)
 def test_any_foreign_text_stays_a_text_in_both_messengers(text: str) -> None:
     for drawing in drawings(text):

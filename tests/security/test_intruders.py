@@ -99,10 +99,10 @@ async def test_no_command_in_telegram_shows_or_changes_another_clients_case(desk
             face.anonymous_write(world.STAFF_ROOM, f"/{text}", w.staff.messages(1)[-1]["thread_id"])  # type: ignore[attr-defined]
             typed += 1
         await i.quiet(w)
-        said = face.calls[base:]
         await w.until(
             lambda: sum(c.method.lower() == "sendmessage" for c in face.calls[base:]) >= typed, what="answers"
         )
+        said = face.calls[base:]
         assert i.changed(before, await i.acmes(w)) == []
         assert i.leaks(call.params for call in said) == []
         texts = " ".join(str(call.params.get("text")) for call in said)
@@ -143,7 +143,7 @@ def _private(w: World, user: str, channel: str) -> list[str]:
 
 
 async def _calls(w: World, base: int) -> list[Any]:
-    await w.sandbox.slack.settle()
+    await w.sandbox.slack.settle(i.PATIENCE)
     return [call.params for call in w.sandbox.slack.calls[base:]]
 
 
@@ -234,7 +234,6 @@ async def test_no_command_shortcut_or_home_page_in_slack_shows_another_clients_c
             got = await face.shortcut(world.TEAM, user, STAFF_CHANNEL, root, MAKE_CASE)
             assert got["acked"]
             face.open_home(world.TEAM, user)
-        await face.settle()
         await i.quiet(w)
         assert i.changed(before, await i.acmes(w)) == []
         assert i.leaks(await _calls(w, base)) == []

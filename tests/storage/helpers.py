@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from desk.case import Case, Event, Round
 from desk.errors import DeskError
@@ -167,7 +167,20 @@ async def put(store: SqlStore, *works: Work) -> None:
         await unit.enqueue(*works)
 
 
-async def until(happened: Callable[[], Any], seconds: float = 10) -> None:
+async def until(happened: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110 - what is waited for happens in many ways
+            await asyncio.sleep(0.01)
+
+
+async def blocked(store: SqlStore, many: int = 1) -> None:
+    """Until so many transactions on this PostgreSQL database wait for another one's lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(60):
+        while True:
+            async with store.database.reader.begin() as connection:  # each transaction looks anew
+                if await connection.scalar(waiting) >= many:
+                    return
             await asyncio.sleep(0.01)

@@ -70,17 +70,17 @@ async def test_what_may_have_happened_is_looked_for_first(timed: SqlStore, clock
     assert await rows(timed, "state", "external_id") == [("done", "id-found")]
 
 
-async def test_a_call_that_hangs_is_cut_off_and_unsure(store: SqlStore) -> None:
+async def test_a_call_that_hangs_is_cut_off_and_unsure(timed: SqlStore) -> None:
     class Hanging(World):
         async def send(self, row: Row, call: Call) -> Any:
             await super().send(row, call)
             await asyncio.sleep(30)
 
     world = Hanging()
-    await put(store, REPLY)
-    await an_engine(store, effect=world, scale=0.01).drain()
+    await put(timed, REPLY)
+    await an_engine(timed, effect=world, scale=0.01).drain()
     assert [type(error) for error in world.failures] == [Unsure]
-    assert await rows(store, "state", "effect_state") == [("ready", "sending")]
+    assert await rows(timed, "state", "effect_state") == [("ready", "sending")]
 
 
 async def test_what_is_not_there_is_sent_again_only_when_it_would_show(timed: SqlStore, clock: Clock) -> None:

@@ -18,7 +18,7 @@ from desk.work import Prio, Work
 from storage.store import SqlStore, open_store
 from storage.tables import dest
 from tests.desk.world import rules
-from tests.storage.helpers import START, WHOLE, Clock, rows, stored_case
+from tests.storage.helpers import START, WHOLE, Clock, blocked, rows, stored_case
 
 OLD, NEW = "telegram:-1001", "telegram:-1002"
 HEARD = Heard("r", "t", "77", "anna", "Anna", "привет", START, files=(("a.txt", "https://x", 5),))
@@ -149,7 +149,7 @@ async def side_by_side(store: SqlStore, desk: Desk, *presses: Pressed) -> list[s
     async with store.write(Prio.CARD, WHOLE) as unit:
         await unit.case(presses[0].case)
         pressing = [asyncio.create_task(desk.press(pressed)) for pressed in presses]
-        await asyncio.sleep(0.5)
+        await blocked(store, len(presses))
     return sorted([(await press).key for press in pressing])
 
 

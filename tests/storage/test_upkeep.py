@@ -169,7 +169,17 @@ async def test_a_store_that_is_not_there_is_not_made_by_looking(tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+HERE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody loses a turn because the machine stood still for a moment."""
+    monkeypatch.setattr("storage.database.SILENT", 600.0)
+
+
 @pytest.mark.integration
+@pytest.mark.usefixtures("patient")
 async def test_one_replica_at_a_time_is_inside(postgres_url: str) -> None:
     stores = [await open_store(postgres_url) for _ in range(2)]
     inside: list[str] = []
@@ -186,18 +196,20 @@ async def test_one_replica_at_a_time_is_inside(postgres_url: str) -> None:
     await asyncio.sleep(0.1)
     assert inside == ["a"]
     async with stores[0].write() as unit:
-        holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        holders = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = {HERE}"
         await unit.db.execute(text(holders))
     await until(lambda: "b" in inside)
     await first
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
-    assert inside == ["a", "a lost", "b"]
+    # The lock is free a moment before its holder can know that the connection is gone.
+    assert sorted(inside) == ["a", "a lost", "b"]
     for store in stores:
         await store.close()
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("patient")
 async def test_who_waits_for_a_turn_goes_on_waiting_when_the_connection_is_lost(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -210,7 +222,7 @@ async def test_who_waits_for_a_turn_goes_on_waiting_when_the_connection_is_lost(
 
     async with holder.alone("telegram") as lost:
         waiting = asyncio.create_task(wait())
-        tries = "query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()"
+        tries = "datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()"
         free = "NOT EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = a.pid AND locktype = 'advisory')"
         ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity a WHERE {tries} AND {free}"
 

@@ -89,7 +89,7 @@ async def test_work_whose_idem_alone_is_known_ends_in_an_error_and_not_in_waitin
     """No row waits to be merged into, and none can be put in: who forgot an idem too early is to hear of it."""
     await put(store, Work("step", idem="event:1"))
     with pytest.raises(IntegrityError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await put(store, Work("step", idem="event:1", merge_key="card:7"))
 
 

@@ -484,7 +484,7 @@ async def test_a_workbook_that_cannot_be_read_is_named_once_and_the_folder_goes_
     assert (second.mentions, second.note) == ([], "")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=5))
 def test_a_damaged_workbook_is_read_or_refused(damages: list[tuple[int, bytes]]) -> None:
     data = bytearray(workbook(["id", "text"], ["1", "Slow"]))

