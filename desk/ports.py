@@ -186,8 +186,11 @@ class Unit(Protocol):
         """
         ...
 
-    async def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
-        """Many at once by number, to be shown and not changed: no rows are taken. Missing ones are left out."""
+    async def cases(self, numbers: Sequence[int], hold: bool = False) -> dict[int, Case]:
+        """Many at once by number, to be shown and not changed. Missing ones are left out.
+
+        `hold`: nobody changes them until the end of this transaction; whoever is about to is waited for.
+        """
         ...
 
     async def save(self, case: Case, events: Sequence[Event]) -> None: ...

@@ -159,7 +159,10 @@ class Desk:
         """`ask`: the question that is over with this."""
         decision = decide(case, action, unit.now, rules)
         said = decision.said or "done"
-        await apply(unit, decision, *([await self._over(unit, ask, said)] if ask is not None else []))
+        over = [] if ask is None else [_over(ask, said, unit.now)]
+        await apply(unit, decision, *(draw_ask(closed, unit.now) for closed in over))
+        for closed in over:
+            await unit.set_ask(closed)
         await _in_summary(unit, case, rules.staff_room, pressed)
         return Outcome(said, {"case": case.id, "version": decision.case.n}, case=case.id)
 
@@ -225,12 +228,6 @@ class Desk:
         action = make(ask.action, who, ask.version or None, ask.answers, rules)
         return await self.do(unit, case, action, rules, ask=ask)
 
-    async def _over(self, unit: Unit, ask: Ask, how: str) -> Work:
-        """Closes the question; returns what shows that."""
-        closed = replace(ask, expires_at=unit.now, answers={**ask.answers, "=": how})
-        await unit.set_ask(closed)
-        return draw_ask(closed, unit.now)
-
     async def _cancelled(self, unit: Unit, pressed: Pressed, who: Person) -> Outcome:
         case = await unit.case(pressed.case)
         ask = await unit.ask(_number(pressed.extra))
@@ -238,7 +235,9 @@ class Desk:
             raise NotAllowed("not_your_question")
         if "=" in ask.answers:
             raise NotAllowed("question_over")
-        await unit.enqueue(await self._over(unit, ask, "cancelled"))
+        closed = _over(ask, "cancelled", unit.now)
+        await unit.set_ask(closed)
+        await unit.enqueue(draw_ask(closed, unit.now))
         return Outcome("cancelled", {"case": ask.case}, case=ask.case)
 
     # crossing over
@@ -348,6 +347,10 @@ async def _in_summary(unit: Unit, case: Case, room: str, pressed: Pressed | None
         waits = there or case.round.carded_at is None
         prio, wait = (Prio.PERSON, timedelta()) if waits else (Prio.COSMETIC, SUMMARY_PAUSE)
         await unit.enqueue(f.summary(room, unit.now, prio, wait))
+
+
+def _over(ask: Ask, how: str, now: datetime) -> Ask:
+    return replace(ask, expires_at=now, answers={**ask.answers, "=": how})
 
 
 def draw_ask(ask: Ask, now: datetime) -> Work:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -364,16 +364,18 @@ class Summary(SayIt):
         listed = current.cases if current is not None else ()
         numbers = [*listed, *(c.id for c in waiting if c.id not in listed)]
         message = current.message if current is not None else ""
-        drawing = await self._drawing(unit, numbers, unit.now)
-        return Call(
-            {"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers, "at": unit.now}
-        )
-
-    async def _drawing(self, unit: Unit, numbers: list[int], at: datetime) -> view.Drawing:
         entries = await self._entries(unit, numbers[: view.MOST_LINES])
         rules = entries[0].rules
         called = tuple(p for p in rules.people if p.key in on_duty(rules))
-        return view.summary(entries, max(len(numbers) - view.MOST_LINES, 0), rules, at, called)
+        drawing = view.summary(entries, max(len(numbers) - view.MOST_LINES, 0), rules, unit.now, called)
+        stood = self._standing([entry.case for entry in entries])
+        return Call(
+            {"room": room, "thread": "", "message": message, "drawing": drawing, "cases": numbers, "stood": stood}
+        )
+
+    def _standing(self, cases: Iterable[Case]) -> list[list[str]]:
+        """What presses change of the lines."""
+        return sorted([str(case.id), case.state.value, case.owner] for case in cases)
 
     async def _entries(self, unit: Unit, numbers: list[int]) -> list[view.Entry]:
         """Read together: sixty one by one would keep everybody else from writing for a while."""
@@ -403,10 +405,11 @@ class Summary(SayIt):
         return Done(result.message)
 
     async def _overtaken(self, unit: Unit, call: Call) -> None:
-        """Who pressed a new line before it was written down that the line is there, did not find it to redraw."""
-        data = call.data
-        if data["drawing"] != await self._drawing(unit, data["cases"], data["at"]):
-            await unit.enqueue(f.summary(data["room"], unit.now, Prio.PERSON, timedelta()))
+        """Who pressed a new line before it was written down that the line is there, did not find it to redraw; who
+        presses at this very moment either finds it or is waited for here."""
+        stand = await unit.cases(call.data["cases"][: view.MOST_LINES], hold=True)
+        if call.data.get("stood") != self._standing(stand.values()):
+            await unit.enqueue(f.summary(call.data["room"], unit.now, Prio.PERSON, timedelta()))
 
     async def _message_gone(self, unit: Unit, row: Row) -> Verdicts:
         """People deleted the summary: the next burst gets a new one."""

@@ -261,9 +261,10 @@ class CasePart(Part):
         if rows:
             await self.db.execute(NEW_EVENTS, rows)
 
-    async def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
-        wanted = select(cases).where(cases.c.id.in_(numbers), self.brand_in(cases.c.brand))
-        return {case.id: case for case in await load(self.db, await self.rows(wanted))}
+    async def cases(self, numbers: Sequence[int], hold: bool = False) -> dict[int, Case]:
+        wanted = select(cases).where(cases.c.id.in_(numbers), self.brand_in(cases.c.brand)).order_by(cases.c.id)
+        held = wanted.with_for_update(read=True) if hold else wanted
+        return {case.id: case for case in await load(self.db, await self.rows(held))}
 
     async def uncarded(self, room: str) -> list[Case]:
         """Cases without a card yet whose staff room this is, by time left."""

@@ -7,12 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 
 from desk.work import Prio
 
 AFTER = 0.005
 """Seconds after a press in which nobody else begins: its answer is on its way by then, and not behind what it left to
 be done."""
+
+
+PUT_OFF = 0.1
+"""Seconds that a turn is later for each step of Prio: a cosmetic one is overtaken by whoever waits for a person, but
+for four seconds and not for ever. Those who wait here hold their messenger's places in the engine: once, while Telegram
+was busy on a slow disk, sixteen cosmetic redrawings kept all else away from Slack for a minute."""
 
 
 class Turns:
@@ -26,7 +33,8 @@ class Turns:
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._pressing = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[float, int, int, asyncio.Future[None]]] = []
+        """When each wants its turn, by the loop's clock, its place in the order of arrival, and its prio."""
         self._arrivals = count()
 
     @asynccontextmanager
@@ -42,8 +50,9 @@ class Turns:
         if self._may(prio):
             self._take(prio)
             return
-        mine = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, (prio, next(self._arrivals), mine))
+        loop = asyncio.get_running_loop()
+        mine, wants = loop.create_future(), -inf if prio == Prio.NOW else loop.time() + PUT_OFF * prio
+        heappush(self._waiting, (wants, next(self._arrivals), prio, mine))
         try:
             await mine
         except asyncio.CancelledError:
@@ -69,8 +78,8 @@ class Turns:
         self._give()
 
     def _give(self) -> None:
-        while self._waiting and self._may(self._waiting[0][0]):
-            following, _, theirs = heappop(self._waiting)
+        while self._waiting and self._may(self._waiting[0][2]):
+            _, _, following, theirs = heappop(self._waiting)
             if not theirs.done():
                 self._take(following)
                 theirs.set_result(None)

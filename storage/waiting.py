@@ -77,8 +77,8 @@ def _new(dialect: str, table: Table) -> Insert:
 
 @cache
 def _new_keyed(dialect: str) -> ReturningInsert[Any]:
-    """Work, unless it is there already or some with its merge key waits; returns the keys of what was put in."""
-    return _new(dialect, work).returning(work.c.merge_key)
+    """Work, unless it is there already or some with its merge key waits; returns what was put in, by both keys."""
+    return _new(dialect, work).returning(work.c.merge_key, work.c.idem)
 
 
 @cache
@@ -133,10 +133,10 @@ class WorkPart(OncePart):
         if not keys:
             await self.db.execute(_new(self.dialect, work), values)
             return
-        made = {row.merge_key for row in await self.rows(_new_keyed(self.dialect), values)}
+        made = {(row.merge_key, row.idem) for row in await self.rows(_new_keyed(self.dialect), values)}
         for item in items:
-            if item.merge_key in made:
-                made.remove(item.merge_key)
+            if (item.merge_key, item.idem) in made:
+                made.remove((item.merge_key, item.idem))
             elif item.merge_key is not None:
                 await self._merge(item)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from desk.work import Prio
-from storage.turns import AFTER, Turns
+from storage.turns import AFTER, PUT_OFF, Turns
 
 
 class LoopClock:
@@ -78,6 +78,20 @@ async def test_a_press_goes_before_what_came_earlier() -> None:
         assert queue.inside == [name]
         await queue.go(name)
     assert queue.inside == []
+
+
+async def test_what_is_least_urgent_is_overtaken_for_some_seconds_and_not_for_ever(clock: LoopClock) -> None:
+    queue = Queue()
+    await queue.come("first", Prio.PERSON)
+    await queue.come("cosmetic", Prio.COSMETIC)
+    clock.now += 0.9 * PUT_OFF * Prio.COSMETIC
+    await queue.come("person", Prio.PERSON)
+    await queue.come("card", Prio.CARD)
+    await queue.come("press", Prio.NOW)
+    for following in ("press", "person", "cosmetic", "card"):
+        await queue.go(*queue.inside)
+        await answered(clock)
+        assert queue.inside == [following]
 
 
 async def test_while_somebody_presses_nobody_else_begins(clock: LoopClock) -> None:

@@ -93,6 +93,13 @@ async def test_work_whose_idem_alone_is_known_ends_in_an_error_and_not_in_waitin
             await put(store, Work("step", idem="event:1", merge_key="card:7"))
 
 
+async def test_of_two_pieces_with_one_key_the_known_one_is_not_taken_for_the_new_one(store: SqlStore) -> None:
+    await put(store, Work("step", {"items": [0]}, idem="event:1"))
+    known = Work("step", {"items": [1]}, idem="event:1", merge_key="card:7", merge="extend")
+    await put(store, known, Work("step", {"items": [2]}, merge_key="card:7", merge="extend"))
+    assert await rows(store, "payload") == [{"items": [0]}, {"items": [2, 1]}], "merged once, and not with itself"
+
+
 async def test_extended_work_gathers_items(store: SqlStore) -> None:
     for n in range(3):
         await put(store, Work("alarm", {"room": "r", "items": [n]}, merge_key="alarm:r", merge="extend"))
