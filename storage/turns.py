@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from heapq import heappop, heappush
 from itertools import count
-from math import inf
+from typing import NamedTuple
 
 from desk.work import Prio
 
@@ -15,11 +16,19 @@ AFTER = 0.005
 """Seconds after a press in which nobody else begins: its answer is on its way by then, and not behind what it left to
 be done."""
 
+LONGEST = 4.0
+"""Seconds that somebody waits while more urgent ones come and go; then it is their turn, save for a press. Those who
+wait here hold their messenger's places in the engine: once, while Telegram was busy on a slow disk, sixteen cosmetic
+redrawings kept all else away from Slack for a minute."""
 
-PUT_OFF = 0.1
-"""Seconds that a turn is later for each step of Prio: a cosmetic one is overtaken by whoever waits for a person, but
-for four seconds and not for ever. Those who wait here hold their messenger's places in the engine: once, while Telegram
-was busy on a slow disk, sixteen cosmetic redrawings kept all else away from Slack for a minute."""
+
+class Waits(NamedTuple):
+    """`since`: the loop's clock. The order is that of the first two."""
+
+    prio: int
+    number: int
+    since: float
+    turn: asyncio.Future[None]
 
 
 class Turns:
@@ -33,8 +42,9 @@ class Turns:
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._pressing = 0
-        self._waiting: list[tuple[float, int, int, asyncio.Future[None]]] = []
-        """When each wants its turn, by the loop's clock, its place in the order of arrival, and its prio."""
+        self._waiting: list[Waits] = []
+        """A heap. Who has had their turn, or gave up, is taken out when found at its top."""
+        self._oldest: deque[Waits] = deque()
         self._arrivals = count()
 
     @asynccontextmanager
@@ -51,8 +61,10 @@ class Turns:
             self._take(prio)
             return
         loop = asyncio.get_running_loop()
-        mine, wants = loop.create_future(), -inf if prio == Prio.NOW else loop.time() + PUT_OFF * prio
-        heappush(self._waiting, (wants, next(self._arrivals), prio, mine))
+        mine = loop.create_future()
+        waits = Waits(prio, next(self._arrivals), loop.time(), mine)
+        heappush(self._waiting, waits)
+        self._oldest.append(waits)
         try:
             await mine
         except asyncio.CancelledError:
@@ -78,8 +90,17 @@ class Turns:
         self._give()
 
     def _give(self) -> None:
-        while self._waiting and self._may(self._waiting[0][2]):
-            _, _, following, theirs = heappop(self._waiting)
-            if not theirs.done():
-                self._take(following)
-                theirs.set_result(None)
+        while (following := self._next()) is not None and self._may(following.prio):
+            self._take(following.prio)
+            following.turn.set_result(None)
+
+    def _next(self) -> Waits | None:
+        while self._waiting and self._waiting[0].turn.done():
+            heappop(self._waiting)
+        while self._oldest and self._oldest[0].turn.done():
+            self._oldest.popleft()
+        if not self._waiting:
+            return None
+        first, oldest = self._waiting[0], self._oldest[0]
+        overdue = asyncio.get_running_loop().time() - oldest.since > LONGEST
+        return oldest if overdue and first.prio != Prio.NOW else first

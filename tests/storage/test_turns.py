@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from desk.work import Prio
-from storage.turns import AFTER, PUT_OFF, Turns
+from storage.turns import AFTER, LONGEST, Turns
 
 
 class LoopClock:
@@ -84,11 +84,15 @@ async def test_what_is_least_urgent_is_overtaken_for_some_seconds_and_not_for_ev
     queue = Queue()
     await queue.come("first", Prio.PERSON)
     await queue.come("cosmetic", Prio.COSMETIC)
-    clock.now += 0.9 * PUT_OFF * Prio.COSMETIC
-    await queue.come("person", Prio.PERSON)
     await queue.come("card", Prio.CARD)
+    clock.now += 0.9 * LONGEST
+    await queue.come("person", Prio.PERSON)
+    await queue.go("first")
+    assert queue.inside == ["person"], "it has not waited for long"
+    await queue.come("another person", Prio.PERSON)
     await queue.come("press", Prio.NOW)
-    for following in ("press", "person", "cosmetic", "card"):
+    clock.now += 0.2 * LONGEST
+    for following in ("press", "cosmetic", "card", "another person"):
         await queue.go(*queue.inside)
         await answered(clock)
         assert queue.inside == [following]
