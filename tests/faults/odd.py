@@ -91,24 +91,26 @@ def says(body: str | bytes, status: int = 200, kind: str = "application/json", *
 
 async def drips(request: web.Request) -> web.StreamResponse:
     """White space before the JSON, a byte now and then, for ever."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    with suppress(ConnectionError):
-        while True:
-            await response.write(b" ")
-            await asyncio.sleep(BETWEEN)
-    return response
+    return await _byte_by_byte(request, lambda: asyncio.sleep(BETWEEN))
 
 
 async def trickles(request: web.Request) -> web.StreamResponse:
     """As `drips`, with a second of the loop's between two bytes."""
+
+    async def a_second() -> None:
+        await asyncio.sleep(0.001)  # for the byte to be read
+        passes(APART)
+
+    return await _byte_by_byte(request, a_second)
+
+
+async def _byte_by_byte(request: web.Request, between: Callable[[], Awaitable[None]]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     with suppress(ConnectionError):
         while True:
             await response.write(b" ")
-            await asyncio.sleep(0.001)  # for the byte to be read
-            passes(APART)
+            await between()
     return response
 
 

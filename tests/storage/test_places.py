@@ -166,13 +166,18 @@ async def test_of_two_who_tell_the_client_the_same_words_at_once_one_does(postgr
     await store.close()
 
 
+async def asked(store: SqlStore, case: int) -> Ask:
+    """Anna is asked whom she hands the case over to."""
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    async with store.write(scope=WHOLE) as unit:
+        return await unit.add_ask(Ask(0, case, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+
+
 @pytest.mark.integration
 async def test_of_two_answers_to_one_question_one_counts(postgres_url: str) -> None:
     store = await open_store(postgres_url)
     case = await stored_case(store, state=State.IN_WORK, owner="anna")
-    soon = datetime.now(UTC) + timedelta(minutes=5)
-    async with store.write(scope=WHOLE) as unit:
-        ask = await unit.add_ask(Ask(0, case.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    ask = await asked(store, case.id)
     bob = Pressed("1", ANNA, "answer", case.id, None, OLD, "5", f"{ask.id}.bob")
     said = await side_by_side(
         store, Desk(store, lambda: DIRECTORY), bob, replace(bob, idem="2", extra=f"{ask.id}.anna")
@@ -185,9 +190,7 @@ async def test_of_two_answers_to_one_question_one_counts(postgres_url: str) -> N
 async def test_of_an_answer_and_a_cancel_at_once_one_counts(postgres_url: str) -> None:
     store = await open_store(postgres_url)
     case = await stored_case(store, state=State.IN_WORK, owner="anna")
-    soon = datetime.now(UTC) + timedelta(minutes=5)
-    async with store.write(scope=WHOLE) as unit:
-        ask = await unit.add_ask(Ask(0, case.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    ask = await asked(store, case.id)
     cancel = Pressed("1", ANNA, "cancel", case.id, None, OLD, "5", str(ask.id))
     said = await side_by_side(
         store, Desk(store, lambda: DIRECTORY), cancel, replace(cancel, idem="2", action="answer", extra=f"{ask.id}.bob")
@@ -203,13 +206,9 @@ async def test_of_an_answer_and_a_cancel_at_once_one_counts(postgres_url: str) -
 
 async def test_a_question_is_answered_in_its_own_case_alone(store: SqlStore) -> None:
     """A forged button names another case, which its presser may see as well."""
-    mine, other = (
-        await stored_case(store, state=State.IN_WORK, owner="anna"),
-        await stored_case(store, external_id="r-2"),
-    )
-    soon = datetime.now(UTC) + timedelta(minutes=5)
-    async with store.write(scope=WHOLE) as unit:
-        ask = await unit.add_ask(Ask(0, mine.id, "staff", "anna", OLD, "5", "handover", 0, {}, expires_at=soon))
+    mine = await stored_case(store, state=State.IN_WORK, owner="anna")
+    other = await stored_case(store, external_id="r-2")
+    ask = await asked(store, mine.id)
     forged = Pressed("1", ANNA, "answer", other.id, None, OLD, "5", f"{ask.id}.bob")
     desk = Desk(store, lambda: DIRECTORY)
     assert (await desk.press(forged)).key == "question_over"
